@@ -1,0 +1,82 @@
+package fault
+
+import (
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/durationpb"
+)
+
+// Domain marks our codes in google.rpc.ErrorInfo, so that another system's reasons are not taken for them.
+const Domain = "fairway"
+
+// toStatus carries a fault over gRPC with the standard details of google.rpc: ErrorInfo for the code, BadRequest for the
+// fields, RetryInfo for the time. Any gRPC client can read them. The cause stays behind.
+func toStatus(e *Error) *status.Status {
+	st := status.New(e.Code.GRPC(), e.Message)
+	withInfo, err := st.WithDetails(&errdetails.ErrorInfo{Reason: string(e.Code), Domain: Domain})
+	if err != nil {
+		return st
+	}
+	st = withInfo
+	if len(e.Fields) > 0 {
+		bad := &errdetails.BadRequest{}
+		for _, f := range e.Fields {
+			bad.FieldViolations = append(bad.FieldViolations,
+				&errdetails.BadRequest_FieldViolation{Field: f.Name, Reason: f.Rule, Description: f.Message})
+		}
+		if withFields, err := st.WithDetails(bad); err == nil {
+			st = withFields
+		}
+	}
+	if e.RetryAfter > 0 {
+		if withRetry, err := st.WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(e.RetryAfter)}); err == nil {
+			st = withRetry
+		}
+	}
+	return st
+}
+
+// FromStatus reads a fault back from a gRPC status, from whatever server it came: details that are not ours, or not known,
+// are passed over. It returns nil for status OK.
+//
+// Of a status that is not ours the message is kept only where the code is the caller's doing; where the other side failed
+// (Internal, Unknown, DataLoss) it may hold internals and becomes the cause.
+func FromStatus(st *status.Status) *Error {
+	if st == nil || st.Code() == codes.OK {
+		return nil
+	}
+	e := &Error{Code: fromGRPC(st.Code()), Message: st.Message()}
+	ours := false
+	for _, detail := range st.Details() {
+		switch d := detail.(type) {
+		case *errdetails.ErrorInfo:
+			if code := Code(d.GetReason()); d.GetDomain() == Domain && code.Known() {
+				e.Code, ours = code, true
+			}
+		case *errdetails.BadRequest:
+			for _, v := range d.GetFieldViolations() {
+				e.Fields = append(e.Fields, Field{Name: v.GetField(), Rule: v.GetReason(), Message: v.GetDescription()})
+			}
+		case *errdetails.RetryInfo:
+			e.RetryAfter = d.GetRetryDelay().AsDuration()
+		}
+	}
+	if ours {
+		return e
+	}
+	switch e.Code {
+	case Internal, Unavailable, DeadlineExceeded, Canceled:
+		e.cause = st.Err()
+		e.Message = foreign[e.Code]
+	}
+	return e
+}
+
+// foreign are the sentences that replace what a transport or a foreign server says of its own failure.
+var foreign = map[Code]string{
+	Internal:         "something went wrong on our side",
+	Unavailable:      "a service that is needed cannot be reached; try again shortly",
+	DeadlineExceeded: "the request ran out of time; whether it took effect is not known",
+	Canceled:         "the caller went away",
+}
