@@ -59,8 +59,8 @@ type VesselServiceClient interface {
 	// nothing twice. Errors: no_capacity, not_found (voyage), wrong_state (voyage closed, or the booking was released),
 	// unavailable (too many unsettled bookings on the voyage).
 	Reserve(ctx context.Context, in *Reservation, opts ...grpc.CallOption) (*Allocation, error)
-	// Release gives back all that a booking took, and bars it from taking more. For the consignment service alone;
-	// the booking must already be in a final state other than CONFIRMED. Repeating it is harmless.
+	// Release gives back all that a booking took, and bars it from the voyages it had tried. For the consignment service
+	// alone; the booking must already be in a final state other than CONFIRMED. Repeating it is harmless.
 	Release(ctx context.Context, in *ReleaseRequest, opts ...grpc.CallOption) (*ReleaseResponse, error)
 }
 
@@ -186,8 +186,8 @@ type VesselServiceServer interface {
 	// nothing twice. Errors: no_capacity, not_found (voyage), wrong_state (voyage closed, or the booking was released),
 	// unavailable (too many unsettled bookings on the voyage).
 	Reserve(context.Context, *Reservation) (*Allocation, error)
-	// Release gives back all that a booking took, and bars it from taking more. For the consignment service alone;
-	// the booking must already be in a final state other than CONFIRMED. Repeating it is harmless.
+	// Release gives back all that a booking took, and bars it from the voyages it had tried. For the consignment service
+	// alone; the booking must already be in a final state other than CONFIRMED. Repeating it is harmless.
 	Release(context.Context, *ReleaseRequest) (*ReleaseResponse, error)
 	mustEmbedUnimplementedVesselServiceServer()
 }

@@ -1,0 +1,223 @@
+// Package app builds the services of a process, starts them in order and stops them in order.
+//
+// Every service is built the same way, in Process.build: one place where each wrapper and its order can be read.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"go-micro.dev/v4/registry"
+
+	"github.com/fairwayfreight/fairway/common/auth"
+	"github.com/fairwayfreight/fairway/common/broker"
+	"github.com/fairwayfreight/fairway/common/broker/inprocess"
+	fairwayregistry "github.com/fairwayfreight/fairway/common/registry"
+	"github.com/fairwayfreight/fairway/common/rpc"
+	"github.com/fairwayfreight/fairway/config"
+)
+
+// Process is what the services of one process share. Use: Open, Add for each service, Start, Stop.
+type Process struct {
+	Config config.Config
+	Log    *slog.Logger
+	Now    func() time.Time
+
+	endpoint *rpc.Endpoint
+	registry registry.Registry
+	broker   broker.Broker
+	keys     auth.KeyDir
+	verifier *auth.Verifier
+	services []*Service
+	failed   chan error
+
+	background sync.WaitGroup
+	end        context.CancelFunc // ends background work
+}
+
+// Open makes a process that serves nothing yet. services are the names of all services there are, whichever of them this
+// process runs: each has a key. It creates the data directory, and in development the keys that are missing.
+func Open(cfg config.Config, log *slog.Logger, services []string) (*Process, error) {
+	if err := writable(cfg.Data.Dir); err != nil {
+		return nil, err
+	}
+	keys := auth.KeyDir(cfg.KeysDir())
+	if cfg.Env != config.Production {
+		if err := keys.Create(services...); err != nil {
+			return nil, err
+		}
+	}
+	public, err := keys.Services()
+	if err != nil {
+		return nil, err
+	}
+	reg, err := fairwayregistry.New(cfg.Registry.Kind)
+	if err != nil {
+		return nil, err
+	}
+	p := &Process{
+		Config:   cfg,
+		Log:      log,
+		Now:      time.Now,
+		registry: reg,
+		broker:   inprocess.New(),
+		keys:     keys,
+		failed:   make(chan error, 1),
+		endpoint: rpc.NewEndpoint(rpc.EndpointConfig{
+			Address: cfg.RPC.Address,
+			Drain:   cfg.RPC.Drain,
+			Timeout: cfg.RPC.Timeout,
+			Logger:  log,
+		}),
+	}
+	p.verifier = auth.NewVerifier(p.publicKeys, public, p.Now)
+	return p, nil
+}
+
+// writable creates the data directory and proves that files can be written in it.
+func writable(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("the data directory %s cannot be created: %w", dir, errors.Unwrap(err))
+	}
+	probe, err := os.CreateTemp(dir, ".probe-*")
+	if err != nil {
+		return fmt.Errorf("the data directory %s cannot be written: %w", dir, errors.Unwrap(err))
+	}
+	probe.Close()
+	return os.Remove(probe.Name())
+}
+
+// Part is a service that a process may run.
+type Part struct {
+	Name string
+	// Serve assembles the service on what it is given: opens its documents, registers its handlers and background work.
+	Serve func(ctx context.Context, s *Service) error
+	// Edge marks a part that others do not call by RPC and that keeps no documents: the gateway.
+	Edge bool
+}
+
+// Add builds a service. Services are started in the order in which they were added and stopped in the reverse order.
+func (p *Process) Add(ctx context.Context, part Part) error {
+	s, err := p.build(ctx, part)
+	if err != nil {
+		return fmt.Errorf("service %s: %w", part.Name, err)
+	}
+	p.services = append(p.services, s)
+	if err := part.Serve(ctx, s); err != nil {
+		return fmt.Errorf("service %s: %w", part.Name, err)
+	}
+	return nil
+}
+
+// Start opens the endpoint, starts the services and their background work, and then what faces the outside. When it fails,
+// call Stop.
+func (p *Process) Start(ctx context.Context) error {
+	if err := p.endpoint.Listen(ctx); err != nil {
+		return err
+	}
+	for _, s := range p.services {
+		if s.edge {
+			continue
+		}
+		if err := s.micro.Start(); err != nil {
+			return fmt.Errorf("service %s: %w", s.Name, err)
+		}
+	}
+	// Not fatal: the first token that comes asks again.
+	if err := p.verifier.Refresh(ctx); err != nil {
+		p.Log.WarnContext(ctx, "the keys that verify tokens are not there yet", "error", err)
+	}
+	work, end := context.WithCancel(context.WithoutCancel(ctx))
+	p.end = end
+	for _, s := range p.services {
+		for _, run := range s.background {
+			p.background.Go(func() { run(work) })
+		}
+	}
+	for _, s := range p.services {
+		for _, start := range s.starts {
+			if err := start(ctx); err != nil {
+				return fmt.Errorf("service %s: %w", s.Name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// Stop stops everything in the reverse order: what faces the outside finishes its requests, services leave the registry and
+// finish their calls, background work ends, then broker, documents and tracers close. What is not done when ctx ends is cut
+// off; nothing is lost by that, it is done after the next start.
+func (p *Process) Stop(ctx context.Context) error {
+	var failures []error
+	reverse := func(do func(*Service) error) {
+		for i := len(p.services) - 1; i >= 0; i-- {
+			if err := do(p.services[i]); err != nil {
+				failures = append(failures, fmt.Errorf("stop %s: %w", p.services[i].Name, err))
+			}
+		}
+	}
+	reverse(func(s *Service) error {
+		var errs []error
+		for _, stop := range s.stops {
+			errs = append(errs, stop(ctx))
+		}
+		return errors.Join(errs...)
+	})
+	reverse(func(s *Service) error {
+		if s.edge {
+			return nil
+		}
+		return s.micro.Stop()
+	})
+	if p.end != nil {
+		p.end()
+		p.background.Wait()
+	}
+	if err := p.endpoint.Stop(ctx); err != nil {
+		failures = append(failures, err)
+	}
+	if err := p.broker.Close(); err != nil {
+		failures = append(failures, err)
+	}
+	reverse((*Service).close)
+	return errors.Join(failures...)
+}
+
+// RPCAddress is where the services are called from outside, once the process has started.
+func (p *Process) RPCAddress() string { return p.endpoint.Addr() }
+
+// Address is where a service is reached from outside, as it announced; empty when it did not.
+func (p *Process) Address(service string) string {
+	for _, s := range p.services {
+		if s.Name == service {
+			return s.address
+		}
+	}
+	return ""
+}
+
+// Failed receives when a service cannot go on.
+func (p *Process) Failed() <-chan error { return p.failed }
+
+// Missing names what a booking would still need, none when one can be served.
+func (p *Process) Missing(ctx context.Context) []string {
+	var missing []string
+	if !p.verifier.Ready() {
+		missing = append(missing, "the keys that verify tokens")
+	}
+	for _, s := range p.services {
+		if err := s.Health(ctx); err != nil {
+			missing = append(missing, fmt.Sprintf("%s: its documents cannot be reached", s.Name))
+		}
+	}
+	return missing
+}
+
+// path is where a service keeps its embedded documents.
+func (p *Process) path(service string) string { return filepath.Join(p.Config.Data.Dir, service+".db") }

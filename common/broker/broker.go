@@ -1,0 +1,36 @@
+// Package broker carries messages from the service that publishes them to the groups of services that want them.
+//
+// A message is delivered to every group at least once. Within a group, messages of one key come in the order they were
+// published, one at a time; messages of different keys come at once. A group acknowledges a message when its handler
+// returns nil; until then the message is delivered again.
+package broker
+
+import "context"
+
+// Message is what travels. Keys, groups and headers are those of Kafka.
+type Message struct {
+	Topic string
+	// Key orders: messages of one key never overtake each other. It is the id of the entity that changed.
+	Key string
+	// ID tells repeats of one message; the same in every delivery.
+	ID string
+	// Headers hold what a consumer may want before it reads the body: type and traceparent.
+	Headers map[string]string
+	// Body is JSON.
+	Body []byte
+}
+
+// Handler handles a message for a group. An error, or a panic, means that it is to be delivered again. ctx ends when the
+// delivery is given up or the broker closes.
+type Handler func(ctx context.Context, m Message) error
+
+// Broker is safe for concurrent use.
+type Broker interface {
+	// Publish returns nil when the message is safe: the broker will deliver it to every group whatever dies.
+	// After an error it may or may not have been published; publishing it again is right, consumers drop repeats.
+	Publish(ctx context.Context, m Message) error
+	// Subscribe gives a group's messages of a topic to a handler until the broker closes.
+	Subscribe(topic, group string, handle Handler) error
+	// Close stops all deliveries and waits for handlers under way.
+	Close() error
+}

@@ -1,0 +1,28 @@
+package log
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/fairwayfreight/fairway/common/app"
+	"github.com/fairwayfreight/fairway/common/event"
+	logpb "github.com/fairwayfreight/fairway/interface-center/out/log"
+)
+
+// sources are the services whose events are logged.
+var sources = []string{"user", "vessel", "consignment"}
+
+// Serve assembles the service.
+func Serve(ctx context.Context, s *app.Service) error {
+	entries, err := openEntries(ctx, s.DB)
+	if err != nil {
+		return err
+	}
+	inbox := event.NewInbox(entries, fromEvent)
+	for _, source := range sources {
+		if err := s.Broker.Subscribe(event.Topic(source), Name, inbox.Handle); err != nil {
+			return fmt.Errorf("subscribe to the events of %s: %w", source, err)
+		}
+	}
+	return logpb.RegisterLogServiceHandler(s.Server, &handler{entries: entries})
+}

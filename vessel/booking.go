@@ -1,0 +1,136 @@
+package vessel
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/fairwayfreight/fairway/common/fault"
+	"github.com/fairwayfreight/fairway/common/store"
+)
+
+// registrar takes and gives back room for bookings.
+//
+// A booking takes room in three steps, each one atomic write: its allocation is stored as INTENT; the ledger counts it and
+// has it pending; the allocation becomes FIRM once the consignment service has confirmed the booking, and leaves the
+// ledger's pending ones. It gives room back in four: RELEASING, out of the ledger's count, RELEASED, no longer pending.
+// Whichever step a crash cuts off, settle.go finds the open end and goes on from there.
+type registrar struct {
+	allocations *store.Collection[Allocation]
+	ledgers     *store.Collection[Ledger]
+	books       *books
+	now         func() time.Time
+}
+
+// reserve takes room for a booking on a certain voyage. The answer is nil only when the room is taken durably.
+// Errors: not_found, wrong_state, no_capacity, unavailable.
+func (r *registrar) reserve(ctx context.Context, booking string, n Need, l *Ledger) error {
+	// Most refusals are decided here, on a ledger that was just read, and leave no trace.
+	if !l.fits(n) {
+		return errNoCapacity()
+	}
+	_, err := r.allocations.Insert(ctx, Allocation{
+		BookingID: booking,
+		VoyageID:  l.VoyageID,
+		Need:      n,
+		State:     Intent,
+		CreatedAt: r.now().UTC(),
+	})
+	if err != nil && !store.IsDuplicate(err, "id") {
+		return err
+	}
+	// An intent that is refused now stays: only the consignment's end releases an allocation, and the settler will ask.
+	return r.books.reserve(ctx, l.VoyageID, booking)
+}
+
+// held finds the voyage on which the booking has room already, by an earlier attempt; nil when there is none.
+func (r *registrar) held(ctx context.Context, booking string) (*Ledger, error) {
+	allocations, err := r.of(ctx, booking)
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range allocations {
+		if a.Value.State == Releasing || a.Value.State == ReleasedState {
+			return nil, errReleased()
+		}
+		err := r.books.reserve(ctx, a.Value.VoyageID, booking)
+		if code := fault.CodeOf(err); code == fault.NoCapacity || code == fault.WrongState {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		l, err := r.ledgers.Get(ctx, a.Value.VoyageID)
+		return &l.Value, err
+	}
+	return nil, nil
+}
+
+// of are all allocations of a booking: one for each voyage that was tried.
+func (r *registrar) of(ctx context.Context, booking string) ([]store.Document[Allocation], error) {
+	page, err := r.allocations.Find(ctx, store.List[Allocation]{Index: byBooking, Match: booking, Limit: 1000})
+	return page.Items, err
+}
+
+// release gives back everything that a booking took, and bars it from the voyages it had tried. The booking must be in a
+// final state other than CONFIRMED. A reservation of it that is still on its way to a voyage it had not tried takes room
+// there for as long as the settler needs to ask.
+func (r *registrar) release(ctx context.Context, booking string) error {
+	allocations, err := r.of(ctx, booking)
+	if err != nil {
+		return err
+	}
+	for _, a := range allocations {
+		if err := r.releaseOne(ctx, a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *registrar) releaseOne(ctx context.Context, a store.Document[Allocation]) error {
+	if a.Value.State == ReleasedState {
+		return nil
+	}
+	_, err := r.allocations.Update(ctx, allocationID(a.Value.VoyageID, a.Value.BookingID), func(doc *store.Document[Allocation]) ([]store.Event, error) {
+		if doc.Value.State == Releasing || doc.Value.State == ReleasedState {
+			return nil, store.ErrUnchanged
+		}
+		doc.Value.Firm = doc.Value.State == Firm
+		doc.Value.State = Releasing
+		return nil, nil
+	})
+	if err != nil {
+		return err
+	}
+	if err := r.books.release(ctx, a.Value.VoyageID, a.Value.BookingID); err != nil {
+		return err
+	}
+	return r.released(ctx, a.Value.VoyageID, a.Value.BookingID)
+}
+
+// released writes through that the ledger has taken a booking out of its count. The ledger may forget it afterwards, which
+// nobody has to wait for: the settler sees to it.
+func (r *registrar) released(ctx context.Context, voyage, booking string) error {
+	_, err := r.allocations.Update(ctx, allocationID(voyage, booking), func(doc *store.Document[Allocation]) ([]store.Event, error) {
+		if doc.Value.State != Releasing {
+			return nil, store.ErrUnchanged
+		}
+		doc.Value.State = ReleasedState
+		return nil, nil
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// firm writes through that a booking is confirmed on the voyage.
+func (r *registrar) firm(ctx context.Context, a store.Document[Allocation]) error {
+	a.Value.State = Firm
+	_, err := r.allocations.Replace(ctx, a.Value, a.Version)
+	if errors.Is(err, store.ErrConflict) {
+		return nil // somebody else goes on with it
+	}
+	return err
+}

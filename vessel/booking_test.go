@@ -1,0 +1,447 @@
+package vessel
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/fairwayfreight/fairway/common/fault"
+	consignmentpb "github.com/fairwayfreight/fairway/interface-center/out/consignment"
+)
+
+var oneTEU = Need{Quarters: 4, Weight: 1000}
+
+func TestABookingTakesRoomAndACancellationGivesItBack(t *testing.T) {
+	w := newWorld(t)
+	v := w.sailing(t, 10, 100_000)
+	need := Need{Quarters: 9, Weight: 12_345}
+	if err := w.book(t, v, "b1", need); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.used(t, v); got != need {
+		t.Errorf("used %+v", got)
+	}
+	w.truth.say("b1", consignmentpb.State_CONFIRMED, v)
+	w.settle(t)
+	if a := w.allocation(t, v, "b1"); a.State != Firm {
+		t.Errorf("the allocation is %s", a.State)
+	}
+	w.quiet(t, v)
+	for range 3 { // repeating is harmless
+		if err := w.release(t.Context(), "b1"); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.used(t, v); got != (Need{}) {
+			t.Errorf("used %+v after the release", got)
+		}
+	}
+	w.settle(t)
+	w.quiet(t, v)
+	if err := w.book(t, v, "b1", need); !errors.Is(err, fault.WrongState) {
+		t.Errorf("a released booking took room again: %v", err)
+	}
+}
+
+func TestRepeatingAReservationTakesNothingTwice(t *testing.T) {
+	w := newWorld(t)
+	v := w.sailing(t, 10, 100_000)
+	for range 3 {
+		if err := w.book(t, v, "b1", oneTEU); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.truth.say("b1", consignmentpb.State_CONFIRMED, v)
+	w.settle(t)
+	if err := w.book(t, v, "b1", oneTEU); err != nil { // now firm and forgotten by the ledger
+		t.Fatal(err)
+	}
+	if l, err := w.held(t.Context(), "b1"); err != nil || l == nil || l.VoyageID != v {
+		t.Errorf("held on %+v, %v", l, err)
+	}
+	if got := w.used(t, v); got != oneTEU {
+		t.Errorf("used %+v", got)
+	}
+}
+
+func TestLimitsInTEUAndInKilogramsBothHold(t *testing.T) {
+	w := newWorld(t)
+	v := w.sailing(t, 2, 10_000)
+	for name, n := range map[string]Need{"TEU": {Quarters: 9, Weight: 1}, "kg": {Quarters: 1, Weight: 10_001}} {
+		if err := w.book(t, v, "too-much-"+name, n); !errors.Is(err, fault.NoCapacity) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := w.book(t, v, "exact", Need{Quarters: 8, Weight: 10_000}); err != nil {
+		t.Errorf("a booking that fills the voyage exactly: %v", err)
+	}
+	if err := w.book(t, v, "one more", Need{Quarters: 1, Weight: 1}); !errors.Is(err, fault.NoCapacity) {
+		t.Errorf("on a full voyage: %v", err)
+	}
+}
+
+func TestConcurrentBookingsFillAVoyageExactly(t *testing.T) {
+	w := newWorld(t)
+	v := w.sailing(t, 100, 10_000_000)
+	var booked, refused atomic.Int32
+	var wait sync.WaitGroup
+	for i := range 300 {
+		wait.Go(func() {
+			err := w.book(t, v, fmt.Sprint("b", i), oneTEU)
+			switch {
+			case err == nil:
+				booked.Add(1)
+				w.truth.say(fmt.Sprint("b", i), consignmentpb.State_CONFIRMED, v)
+			case errors.Is(err, fault.NoCapacity):
+				refused.Add(1)
+			default:
+				t.Error(err)
+			}
+		})
+	}
+	wait.Wait()
+	if booked.Load() != 100 || refused.Load() != 200 || w.used(t, v).Quarters != 400 {
+		t.Errorf("%d booked, %d refused, %d quarters used", booked.Load(), refused.Load(), w.used(t, v).Quarters)
+	}
+	w.settle(t)
+	w.clock.advance(abandoned + time.Second)
+	w.settle(t) // intents that lost the race are released
+	w.quiet(t, v)
+	if w.used(t, v).Quarters != 400 {
+		t.Errorf("%d quarters used after settling", w.used(t, v).Quarters)
+	}
+}
+
+// Two replicas of the service have books of their own on the same documents.
+func TestTwoReplicasOnOneVoyageStayExact(t *testing.T) {
+	w := newWorld(t)
+	v := w.sailing(t, 50, 10_000_000)
+	other := *w.registrar
+	other.books = newBooks(w.ledgers, w.allocations)
+	replicas := []*registrar{w.registrar, &other}
+	var booked atomic.Int32
+	var wait sync.WaitGroup
+	for i := range 120 {
+		wait.Go(func() {
+			err := replicas[i%2].reserve(t.Context(), fmt.Sprint("b", i), oneTEU, w.ledger(t, v))
+			if err == nil {
+				booked.Add(1)
+			} else if !errors.Is(err, fault.NoCapacity) {
+				t.Error(err)
+			}
+		})
+	}
+	wait.Wait()
+	if booked.Load() != 50 || w.used(t, v).Quarters != 200 {
+		t.Errorf("%d booked, %d quarters used", booked.Load(), w.used(t, v).Quarters)
+	}
+	// And they give back exactly, both at once.
+	for i := range 120 {
+		for _, r := range replicas {
+			wait.Go(func() {
+				if err := r.release(t.Context(), fmt.Sprint("b", i)); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+	wait.Wait()
+	if got := w.used(t, v); got != (Need{}) {
+		t.Errorf("used %+v after all were released", got)
+	}
+}
+
+func TestReserveAndReleaseOfOneBookingAtOnceLeaveNothingBehind(t *testing.T) {
+	w := newWorld(t)
+	v := w.sailing(t, 1000, 100_000_000)
+	var wait sync.WaitGroup
+	for i := range 100 {
+		booking := fmt.Sprint("b", i)
+		wait.Go(func() {
+			if err := w.book(t, v, booking, oneTEU); err != nil && !errors.Is(err, fault.WrongState) {
+				t.Error(err)
+			}
+		})
+		wait.Go(func() {
+			if err := w.release(t.Context(), booking); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wait.Wait()
+	w.settle(t) // the truth says that none of them was confirmed
+	w.clock.advance(abandoned + time.Second)
+	w.settle(t)
+	w.quiet(t, v)
+	if got := w.used(t, v); got != (Need{}) {
+		t.Errorf("used %+v", got)
+	}
+}
+
+func TestAFullLedgerMakesBookingsWait(t *testing.T) {
+	l := &Ledger{Open: true, Legs: []Room{{Quarters: 1 << 40, Weight: 1 << 40}}}
+	for i := range maxPending {
+		if _, err := l.reserve(fmt.Sprint(i), oneTEU); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := l.reserve("one more", oneTEU)
+	if !errors.Is(err, fault.Unavailable) || fault.From(err).RetryAfter == 0 {
+		t.Errorf("got %v", err)
+	}
+	if _, err := l.release("a cancellation", oneTEU, true); err != nil {
+		t.Errorf("giving room back is kept waiting: %v", err)
+	}
+}
+
+// TestEveryCut stops a booking's way after each of its writes, as a crash would, restarts, and settles with each truth.
+func TestEveryCut(t *testing.T) {
+	ctx := t.Context()
+	intent := func(w *world, v string) {
+		if _, err := w.allocations.Insert(ctx, Allocation{BookingID: "b", VoyageID: v, Need: oneTEU, State: Intent, CreatedAt: w.clock.now()}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	counted := func(w *world, v string) {
+		if err := w.books.reserve(ctx, v, "b"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	firm := func(w *world, v string) {
+		doc, err := w.allocations.Get(ctx, allocationID(v, "b"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.registrar.firm(ctx, doc); err != nil {
+			t.Fatal(err)
+		}
+	}
+	forget := func(w *world, v string) {
+		if err := w.books.forget(ctx, v, "b"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	releasing := func(w *world, v string) {
+		doc, err := w.allocations.Get(ctx, allocationID(v, "b"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		doc.Value.Firm = doc.Value.State == Firm
+		doc.Value.State = Releasing
+		if _, err := w.allocations.Replace(ctx, doc.Value, doc.Version); err != nil {
+			t.Fatal(err)
+		}
+	}
+	uncounted := func(w *world, v string) {
+		if err := w.books.release(ctx, v, "b"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	released := func(w *world, v string) {
+		if err := w.registrar.released(ctx, v, "b"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	type step = func(*world, string)
+	const confirmed, rejected, cancelled = consignmentpb.State_CONFIRMED, consignmentpb.State_REJECTED, consignmentpb.State_CANCELLED
+	for name, tc := range map[string]struct {
+		steps []step
+		truth consignmentpb.State
+		used  Need
+	}{
+		"intent, rejected":                    {[]step{intent}, rejected, Need{}},
+		"counted, rejected":                   {[]step{intent, counted}, rejected, Need{}},
+		"counted, confirmed":                  {[]step{intent, counted}, confirmed, oneTEU},
+		"counted, cancelled":                  {[]step{intent, counted}, cancelled, Need{}},
+		"firm, confirmed":                     {[]step{intent, counted, firm}, confirmed, oneTEU},
+		"forgotten, confirmed":                {[]step{intent, counted, firm, forget}, confirmed, oneTEU},
+		"intent, releasing":                   {[]step{intent, releasing}, rejected, Need{}},
+		"counted, releasing":                  {[]step{intent, counted, releasing}, rejected, Need{}},
+		"firm, releasing":                     {[]step{intent, counted, firm, releasing}, cancelled, Need{}},
+		"forgotten, releasing":                {[]step{intent, counted, firm, forget, releasing}, cancelled, Need{}},
+		"forgotten, out of the count":         {[]step{intent, counted, firm, forget, releasing, uncounted}, cancelled, Need{}},
+		"intent, barred":                      {[]step{intent, releasing, uncounted}, rejected, Need{}},
+		"released, not forgotten":             {[]step{intent, counted, firm, forget, releasing, uncounted, released}, cancelled, Need{}},
+		"released and forgotten":              {[]step{intent, counted, releasing, uncounted, released, forget}, cancelled, Need{}},
+		"every step of the release twice":     {[]step{intent, counted, firm, releasing, uncounted, uncounted, released, released, forget, forget}, cancelled, Need{}},
+		"uncounted again after being dropped": {[]step{intent, counted, firm, releasing, uncounted, released, forget, uncounted}, cancelled, Need{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			v := w.sailing(t, 10, 100_000)
+			for _, step := range tc.steps {
+				step(w, v)
+			}
+			w.truth.say("b", tc.truth, v)
+			if err := w.db.Close(); err != nil {
+				t.Fatal(err)
+			}
+			w.open(t)
+			w.clock.advance(abandoned + time.Second)
+			for range 3 { // more often than needed
+				w.settle(t)
+			}
+			if got := w.used(t, v); got != tc.used {
+				t.Errorf("used %+v, want %+v", got, tc.used)
+			}
+			w.quiet(t, v)
+			if tc.truth != confirmed {
+				if err := w.book(t, v, "b", oneTEU); !errors.Is(err, fault.WrongState) {
+					t.Errorf("a late reservation: %v", err)
+				}
+				if got := w.used(t, v); got != (Need{}) {
+					t.Errorf("a late reservation took %+v", got)
+				}
+			}
+		})
+	}
+}
+
+func TestABookingWhoseRequestIsUnderWayIsLeftAlone(t *testing.T) {
+	w := newWorld(t)
+	v := w.sailing(t, 10, 100_000)
+	if err := w.book(t, v, "b", oneTEU); err != nil {
+		t.Fatal(err)
+	}
+	w.truth.say("b", consignmentpb.State_RECEIVED, "")
+	w.clock.advance(time.Hour)
+	w.settle(t)
+	if a := w.allocation(t, v, "b"); a.State != Intent || w.used(t, v) != oneTEU {
+		t.Errorf("%+v, used %+v", a, w.used(t, v))
+	}
+}
+
+func TestRoomOnAVoyageThatTheBookingDidNotTakeIsGivenBack(t *testing.T) {
+	w := newWorld(t)
+	tried, taken := w.sailing(t, 10, 100_000), w.sailing(t, 10, 100_000)
+	for _, v := range []string{tried, taken} {
+		if err := w.book(t, v, "b", oneTEU); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.truth.say("b", consignmentpb.State_CONFIRMED, taken)
+	w.settle(t)
+	w.settle(t)
+	if w.used(t, tried) != (Need{}) || w.used(t, taken) != oneTEU {
+		t.Errorf("used %+v and %+v", w.used(t, tried), w.used(t, taken))
+	}
+	w.quiet(t, tried)
+	w.quiet(t, taken)
+}
+
+func TestWhileTheTruthCannotBeAskedNothingIsReleased(t *testing.T) {
+	w := newWorld(t)
+	v := w.sailing(t, 10, 100_000)
+	if err := w.book(t, v, "b", oneTEU); err != nil {
+		t.Fatal(err)
+	}
+	w.truth.err = fault.New(fault.Unavailable, "away")
+	w.clock.advance(time.Hour)
+	if err := w.settler.settle(t.Context()); !errors.Is(err, fault.Unavailable) {
+		t.Errorf("got %v", err)
+	}
+	if w.used(t, v) != oneTEU {
+		t.Errorf("used %+v", w.used(t, v))
+	}
+}
+
+func TestAHalfMadeVoyageIsOpenedOrRemoved(t *testing.T) {
+	w := newWorld(t)
+	ctx := t.Context()
+	vessel := Vessel{ID: "ship", OwnerID: "carrier", Capacity: 10, MaxWeight: 1000}
+	if _, err := w.fleet.vessels.Insert(ctx, vessel); err != nil {
+		t.Fatal(err)
+	}
+	orphan, err := w.fleet.plan(ctx, Voyage{VesselID: "never made", OwnerID: "carrier", Capacity: 10, MaxWeight: 1000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	half, err := w.fleet.plan(ctx, Voyage{VesselID: "ship", OwnerID: "carrier", Capacity: 10, MaxWeight: 1000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.settle(t) // too young: a request may be at work
+	if doc, _ := w.fleet.voyages.Get(ctx, half.Value.ID); doc.Value.State != Planned {
+		t.Errorf("the voyage is %s while its request may be at work", doc.Value.State)
+	}
+	w.clock.advance(abandoned + time.Second)
+	w.settle(t)
+	if doc, err := w.fleet.voyages.Get(ctx, half.Value.ID); err != nil || doc.Value.State != Open {
+		t.Errorf("the voyage is %s, %v", doc.Value.State, err)
+	}
+	if err := w.book(t, half.Value.ID, "b", oneTEU); err != nil {
+		t.Errorf("it takes no booking: %v", err)
+	}
+	if _, err := w.fleet.voyages.Get(ctx, orphan.Value.ID); err == nil {
+		t.Error("the voyage of a vessel that was never made is still there")
+	}
+}
+
+// TestRandomHistories plays bookings, confirmations, cancellations, repeats and restarts against a model that only adds up.
+func TestRandomHistories(t *testing.T) {
+	rounds := 30
+	if testing.Short() {
+		rounds = 5
+	}
+	for round := range rounds {
+		rng := rand.New(rand.NewPCG(uint64(round), 7))
+		w := newWorld(t)
+		v := w.sailing(t, 20, 50_000)
+		model := map[string]Need{} // bookings that have room
+		final := map[string]bool{} // bookings that were given up
+		for step := range 120 {
+			id := fmt.Sprint("b", rng.IntN(40))
+			need := Need{Quarters: 1 + rng.Int64N(16), Weight: 1 + rng.Int64N(8000)}
+			if n, ok := model[id]; ok {
+				need = n
+			}
+			switch rng.IntN(6) {
+			case 0, 1, 2:
+				err := w.book(t, v, id, need)
+				_, had := model[id]
+				switch {
+				case err == nil && final[id]:
+					t.Fatalf("round %d step %d: given up booking %s took room", round, step, id)
+				case err == nil && !had:
+					model[id] = w.allocation(t, v, id).Need
+					w.truth.say(id, consignmentpb.State_CONFIRMED, v)
+				case err != nil && had && !errors.Is(err, fault.NoCapacity):
+					t.Fatalf("round %d step %d: repeating %s: %v", round, step, id, err)
+				}
+			case 3:
+				w.truth.say(id, consignmentpb.State_CANCELLED, "")
+				if err := w.release(t.Context(), id); err != nil {
+					t.Fatal(err)
+				}
+				if _, had := model[id]; had {
+					delete(model, id)
+					final[id] = true
+				}
+			case 4:
+				w.settle(t)
+			case 5:
+				if rng.IntN(4) == 0 {
+					if err := w.db.Close(); err != nil {
+						t.Fatal(err)
+					}
+					w.open(t)
+				}
+			}
+			var sum Need
+			for _, n := range model {
+				sum.Quarters += n.Quarters
+				sum.Weight += n.Weight
+			}
+			if got := w.used(t, v); got != sum {
+				t.Fatalf("round %d step %d: used %+v, the model says %+v", round, step, got, sum)
+			}
+			if sum.Quarters > 80 || sum.Weight > 50_000 {
+				t.Fatalf("round %d step %d: oversold %+v", round, step, sum)
+			}
+		}
+		w.db.Close()
+	}
+}

@@ -1,0 +1,232 @@
+package vessel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/fairwayfreight/fairway/common/auth"
+	"github.com/fairwayfreight/fairway/common/fault"
+	"github.com/fairwayfreight/fairway/common/rule"
+	"github.com/fairwayfreight/fairway/common/store"
+	vesselpb "github.com/fairwayfreight/fairway/interface-center/out/vessel"
+)
+
+// handler answers the RPCs of vesselpb.VesselService. Those for carriers and shippers are in this file, those for the
+// consignment service in internal.go.
+type handler struct {
+	*registrar
+	fleet *fleet
+}
+
+// Create offers a vessel. Its owner is the caller; ids and owners sent by clients are ignored.
+func (h *handler) Create(ctx context.Context, req *vesselpb.Vessel, rsp *vesselpb.Response) error {
+	rule.NormalizeVessel(req)
+	if err := fault.InvalidFields(rule.Vessel(req)); err != nil {
+		return err
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return fmt.Errorf("make an id: %w", err)
+	}
+	caller, _ := auth.FromContext(ctx)
+	vessel, sailing, err := h.fleet.commission(ctx, Vessel{
+		ID:          id.String(),
+		Name:        req.GetName(),
+		IMO:         req.GetImo(),
+		Capacity:    req.GetCapacity(),
+		MaxWeight:   req.GetMaxWeight(),
+		OwnerID:     caller.UserID,
+		OpenSailing: req.OpenSailing == nil || req.GetOpenSailing(),
+		CreatedAt:   h.now().UTC(),
+	})
+	if err != nil {
+		return err
+	}
+	rsp.Created = true
+	rsp.Vessel = vessel.Value.message(vessel.Version)
+	if vessel.Value.OpenSailing {
+		ledger := newLedger(&sailing.Value)
+		rsp.Voyage = sailing.Value.message(sailing.Version, ledger.Legs)
+	}
+	return nil
+}
+
+// Get finds a vessel.
+func (h *handler) Get(ctx context.Context, req *vesselpb.VesselRef, rsp *vesselpb.Response) error {
+	doc, err := h.fleet.vessels.Get(ctx, req.GetId())
+	if errors.Is(err, store.ErrNotFound) {
+		return errNoVessel()
+	}
+	if err != nil {
+		return err
+	}
+	rsp.Vessel = doc.Value.message(doc.Version)
+	return nil
+}
+
+// List lists vessels, newest first.
+func (h *handler) List(ctx context.Context, req *vesselpb.ListRequest, rsp *vesselpb.Response) error {
+	page, err := list(ctx, h.fleet.vessels, req, nil)
+	if err != nil {
+		return err
+	}
+	for _, doc := range page.Items {
+		rsp.Vessels = append(rsp.Vessels, doc.Value.message(doc.Version))
+	}
+	rsp.NextCursor = page.Next
+	return nil
+}
+
+// CreateVoyage adds a sailing to a vessel of the caller's.
+func (h *handler) CreateVoyage(ctx context.Context, req *vesselpb.Voyage, rsp *vesselpb.VoyageResponse) error {
+	rule.NormalizeVoyage(req)
+	if err := fault.InvalidFields(rule.Voyage(req)); err != nil {
+		return err
+	}
+	caller, _ := auth.FromContext(ctx)
+	vessel, err := h.fleet.vessels.Get(ctx, req.GetVesselId())
+	if errors.Is(err, store.ErrNotFound) || err == nil && vessel.Value.OwnerID != caller.UserID {
+		return errNoVessel()
+	}
+	if err != nil {
+		return err
+	}
+	voyage, err := voyageOf(&vessel.Value, req)
+	if err != nil {
+		return err
+	}
+	planned, err := h.fleet.plan(ctx, voyage)
+	if err != nil {
+		return err
+	}
+	opened, err := h.fleet.open(ctx, planned)
+	if err != nil {
+		return err
+	}
+	ledger := newLedger(&opened.Value)
+	rsp.Voyage = opened.Value.message(opened.Version, ledger.Legs)
+	return nil
+}
+
+// voyageOf makes a voyage of a request. It can carry less than its vessel, never more. Errors: invalid.
+func voyageOf(v *Vessel, req *vesselpb.Voyage) (Voyage, error) {
+	voyage := Voyage{
+		Number:    req.GetNumber(),
+		VesselID:  v.ID,
+		OwnerID:   v.OwnerID,
+		Capacity:  req.GetCapacity(),
+		MaxWeight: req.GetMaxWeight(),
+	}
+	var wrong []fault.Field
+	limit := func(field string, asked *int32, vessel int32) {
+		if *asked == 0 {
+			*asked = vessel
+		}
+		if *asked > vessel {
+			wrong = append(wrong, fault.Field{Name: field, Rule: "range", Message: fmt.Sprintf("must not exceed the vessel's %d", vessel)})
+		}
+	}
+	limit("capacity", &voyage.Capacity, v.Capacity)
+	limit("max_weight", &voyage.MaxWeight, v.MaxWeight)
+	for _, c := range req.GetCalls() {
+		call := PortCall{Port: c.GetPort()}
+		if c.GetArrival() != nil {
+			call.Arrival = c.GetArrival().AsTime()
+		}
+		if c.GetDeparture() != nil {
+			call.Departure = c.GetDeparture().AsTime()
+		}
+		voyage.Calls = append(voyage.Calls, call)
+	}
+	return voyage, fault.InvalidFields(wrong)
+}
+
+// GetVoyage finds a voyage with the room on its legs.
+func (h *handler) GetVoyage(ctx context.Context, req *vesselpb.VoyageRef, rsp *vesselpb.VoyageResponse) error {
+	doc, err := h.fleet.voyages.Get(ctx, req.GetId())
+	if errors.Is(err, store.ErrNotFound) || err == nil && doc.Value.State == Planned {
+		return errNoVoyage()
+	}
+	if err != nil {
+		return err
+	}
+	ledger, err := h.ledgers.Get(ctx, doc.Value.ID)
+	if err != nil {
+		return err
+	}
+	rsp.Voyage = doc.Value.message(doc.Version, ledger.Value.Legs)
+	return nil
+}
+
+// ListVoyages lists voyages, newest first, with the room on their legs.
+func (h *handler) ListVoyages(ctx context.Context, req *vesselpb.ListRequest, rsp *vesselpb.VoyageResponse) error {
+	page, err := list(ctx, h.fleet.voyages, req, func(v *Voyage) bool { return v.State != Planned })
+	if err != nil {
+		return err
+	}
+	ids := make([]string, len(page.Items))
+	for i, doc := range page.Items {
+		ids[i] = doc.Value.ID
+	}
+	ledgers, err := h.ledgers.GetMany(ctx, ids)
+	if err != nil {
+		return err
+	}
+	for _, doc := range page.Items {
+		rsp.Voyages = append(rsp.Voyages, doc.Value.message(doc.Version, ledgers[doc.Value.ID].Value.Legs))
+	}
+	rsp.NextCursor = page.Next
+	return nil
+}
+
+// FindAvailable names the oldest open sailing without ports that has room now.
+func (h *handler) FindAvailable(ctx context.Context, req *vesselpb.Specification, rsp *vesselpb.Response) error {
+	if err := fault.InvalidFields(rule.Specification(req)); err != nil {
+		return err
+	}
+	need := Need{Quarters: int64(req.GetCapacity()) * quartersPerTEU, Weight: int64(req.GetMaxWeight())}
+	var found *Ledger
+	err := sailings(ctx, h.ledgers, wish{need: need}, func(l *Ledger) (bool, error) {
+		found = l
+		return true, nil
+	})
+	if err != nil {
+		return err
+	}
+	if found == nil {
+		return errNoCapacity()
+	}
+	vessel, err := h.fleet.vessels.Get(ctx, found.VesselID)
+	if err != nil {
+		return err
+	}
+	voyage, err := h.fleet.voyages.Get(ctx, found.VoyageID)
+	if err != nil {
+		return err
+	}
+	rsp.Vessel = vessel.Value.message(vessel.Version)
+	rsp.Voyage = voyage.Value.message(voyage.Version, found.Legs)
+	return nil
+}
+
+// list answers a list request of any collection, newest first. Errors: invalid.
+func list[T any](ctx context.Context, c *store.Collection[T], req *vesselpb.ListRequest, where func(*T) bool) (store.Page[T], error) {
+	if err := fault.InvalidFields(rule.Page(req.GetLimit())); err != nil {
+		return store.Page[T]{}, err
+	}
+	page, err := c.Find(ctx, store.List[T]{
+		Descending: true,
+		Where:      where,
+		Limit:      rule.PageLimit(req.GetLimit()),
+		Cursor:     req.GetCursor(),
+	})
+	if errors.Is(err, store.ErrCursor) {
+		return page, fault.InvalidFields(rule.Cursor())
+	}
+	return page, err
+}
+
+func errNoVessel() error { return fault.New(fault.NotFound, "there is no such vessel") }

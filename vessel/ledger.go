@@ -1,0 +1,192 @@
+package vessel
+
+import (
+	"context"
+	"time"
+
+	"github.com/fairwayfreight/fairway/common/fault"
+	"github.com/fairwayfreight/fairway/common/store"
+)
+
+// quartersPerTEU: room is counted in quarters of a TEU, so that a 45-foot container (2.25 TEU) is exact.
+const quartersPerTEU = 4
+
+const (
+	// maxPending bounds a ledger's size, and with it the cost of every booking on the voyage.
+	maxPending = 1000
+	// maxPendingReleases is higher, so that giving room back is never kept waiting by those who take it.
+	maxPendingReleases = 2 * maxPending
+)
+
+// Ledger is what is booked on a voyage: one small document, however many bookings there are. The check for room, the count
+// and the booking's id enter it in one write.
+//
+// Pending holds the bookings whose allocation does not yet carry what the ledger did: an id leaves only after its
+// allocation document does. So for every booking the two documents together say whether it is counted, at every moment.
+type Ledger struct {
+	VoyageID string `json:"voyage_id"`
+	VesselID string `json:"vessel_id"`
+	OwnerID  string `json:"owner_id"`
+	// Open tells whether room may still be taken.
+	Open bool `json:"open"`
+	// Calls are the voyage's, for searching.
+	Calls []PortCall `json:"calls,omitempty"`
+	// Legs is the room on each leg.
+	Legs    []Room           `json:"legs"`
+	Pending map[string]Entry `json:"pending,omitempty"`
+}
+
+// Room is what a leg carries and what is taken of it.
+type Room struct {
+	// In quarters of a TEU.
+	Quarters     int64 `json:"quarters"`
+	UsedQuarters int64 `json:"used_quarters"`
+	// In kg.
+	Weight     int64 `json:"weight"`
+	UsedWeight int64 `json:"used_weight"`
+}
+
+// Need is what a booking takes on each of its legs.
+type Need struct {
+	Quarters int64 `json:"quarters"`
+	Weight   int64 `json:"weight"`
+}
+
+// Entry says what the ledger did for a booking.
+type Entry string
+
+const (
+	Reserved Entry = "reserved" // counted
+	Released Entry = "released" // not counted, or not any more, and never again
+)
+
+// Indexes of the ledgers.
+const (
+	bySailing = "sailing" // open voyages by "" (no ports) in order of id, or by each port of departure in order of time
+	byPending = "pending" // voyages with pending bookings
+)
+
+// withoutPorts is the Match of sailings without ports in the index bySailing.
+const withoutPorts = "-"
+
+func openLedgers(ctx context.Context, db store.DB) (*store.Collection[Ledger], error) {
+	return store.Open(ctx, db, store.Spec[Ledger]{
+		Name: "ledgers",
+		ID:   func(l *Ledger) string { return l.VoyageID },
+		Indexes: []store.Index[Ledger]{
+			{Name: bySailing, Keys: (*Ledger).sailingKeys},
+			{Name: byPending, Keys: func(l *Ledger) []store.Key {
+				if len(l.Pending) == 0 {
+					return nil
+				}
+				return []store.Key{{Match: "yes"}}
+			}},
+		},
+	})
+}
+
+func newLedger(v *Voyage) Ledger {
+	l := Ledger{VoyageID: v.ID, VesselID: v.VesselID, OwnerID: v.OwnerID, Open: true, Calls: v.Calls}
+	for range v.legs() {
+		l.Legs = append(l.Legs, Room{Quarters: int64(v.Capacity) * quartersPerTEU, Weight: int64(v.MaxWeight)})
+	}
+	return l
+}
+
+// sailingKeys leaves out voyages that can take nothing: a search does not pass over full ships again and again.
+func (l *Ledger) sailingKeys() []store.Key {
+	if !l.Open || !l.fits(Need{Quarters: 1, Weight: 1}) {
+		return nil
+	}
+	if len(l.Calls) == 0 {
+		return []store.Key{{Match: withoutPorts}}
+	}
+	var keys []store.Key
+	for _, c := range l.Calls[:len(l.Calls)-1] {
+		keys = append(keys, store.Key{Match: c.Port, Order: sortable(c.Departure)})
+	}
+	return keys
+}
+
+// sortable writes a time so that the order of bytes is the order of time.
+func sortable(t time.Time) string { return t.UTC().Format("20060102150405") }
+
+// fits tells whether every leg has room for the need.
+func (l *Ledger) fits(n Need) bool {
+	for _, leg := range l.Legs {
+		if leg.UsedQuarters+n.Quarters > leg.Quarters || leg.UsedWeight+n.Weight > leg.Weight {
+			return false
+		}
+	}
+	return true
+}
+
+// reserve counts a booking whose allocation is an open intent. changed is false when it was counted before.
+// Errors: wrong_state, no_capacity, unavailable.
+func (l *Ledger) reserve(booking string, n Need) (changed bool, err error) {
+	switch l.Pending[booking] {
+	case Reserved:
+		return false, nil
+	case Released:
+		return false, errReleased()
+	}
+	switch {
+	case !l.Open:
+		return false, fault.New(fault.WrongState, "the voyage takes no more bookings")
+	case !l.fits(n):
+		return false, errNoCapacity()
+	case len(l.Pending) >= maxPending:
+		return false, fault.New(fault.Unavailable, "too many bookings on this voyage at once; try again in a moment").WithRetryAfter(time.Second)
+	}
+	l.count(n, +1)
+	l.note(booking, Reserved)
+	return true, nil
+}
+
+// release takes a booking out of the count, or bars it from coming in when it was never counted. counted tells whether the
+// allocation says that it was, for a booking that is not pending. changed is false when it was released before.
+func (l *Ledger) release(booking string, n Need, counted bool) (changed bool, err error) {
+	entry := l.Pending[booking]
+	if entry == Released {
+		return false, nil
+	}
+	if entry == "" && len(l.Pending) >= maxPendingReleases {
+		return false, fault.New(fault.Unavailable, "too many cancellations on this voyage at once; try again in a moment").WithRetryAfter(time.Second)
+	}
+	if entry == Reserved || counted {
+		l.count(n, -1)
+	}
+	l.note(booking, Released)
+	return true, nil
+}
+
+// forget drops a booking whose allocation carries what the ledger did.
+func (l *Ledger) forget(booking string) (changed bool) {
+	if _, ok := l.Pending[booking]; !ok {
+		return false
+	}
+	delete(l.Pending, booking)
+	return true
+}
+
+func (l *Ledger) count(n Need, sign int64) {
+	for i := range l.Legs {
+		l.Legs[i].UsedQuarters += sign * n.Quarters
+		l.Legs[i].UsedWeight += sign * n.Weight
+	}
+}
+
+func (l *Ledger) note(booking string, e Entry) {
+	if l.Pending == nil {
+		l.Pending = map[string]Entry{}
+	}
+	l.Pending[booking] = e
+}
+
+func errNoCapacity() error {
+	return fault.New(fault.NoCapacity, "no voyage that fits has room for the containers and their weight")
+}
+
+func errReleased() error {
+	return fault.New(fault.WrongState, "the booking was given up and cannot take room any more")
+}

@@ -1,0 +1,47 @@
+package vessel
+
+import (
+	"context"
+
+	"github.com/fairwayfreight/fairway/common/app"
+	"github.com/fairwayfreight/fairway/common/event"
+	consignmentpb "github.com/fairwayfreight/fairway/interface-center/out/consignment"
+	vesselpb "github.com/fairwayfreight/fairway/interface-center/out/vessel"
+)
+
+// Serve assembles the service.
+func Serve(ctx context.Context, s *app.Service) error {
+	vessels, err := openVessels(ctx, s.DB)
+	if err != nil {
+		return err
+	}
+	voyages, err := openVoyages(ctx, s.DB)
+	if err != nil {
+		return err
+	}
+	ledgers, err := openLedgers(ctx, s.DB)
+	if err != nil {
+		return err
+	}
+	allocations, err := openAllocations(ctx, s.DB)
+	if err != nil {
+		return err
+	}
+	rooms := &registrar{allocations: allocations, ledgers: ledgers, books: newBooks(ledgers, allocations), now: s.Now}
+	ships := &fleet{vessels: vessels, voyages: voyages, ledgers: ledgers, now: s.Now}
+	bookings := consignments{consignmentpb.NewShippingService("consignment", s.Client)}
+
+	s.Background("settle", (&settler{registrar: rooms, fleet: ships, consignments: bookings, log: s.Log}).Run)
+	s.Background("relay", event.NewRelay(s.Broker, Name, s.Log, vessels.Outbox(), voyages.Outbox()).Run)
+	return vesselpb.RegisterVesselServiceHandler(s.Server, &handler{registrar: rooms, fleet: ships})
+}
+
+// consignments asks the consignment service.
+type consignments struct {
+	rpc consignmentpb.ShippingService
+}
+
+func (c consignments) Settle(ctx context.Context, bookings []string) ([]*consignmentpb.Outcome, error) {
+	rsp, err := c.rpc.Settle(ctx, &consignmentpb.SettleRequest{BookingIds: bookings})
+	return rsp.GetOutcomes(), err
+}

@@ -1,0 +1,56 @@
+// Package vessel is the vessel service: vessels, their voyages, and the room on every leg. It alone decides whether a
+// booking fits, and it never lets the bookings of a voyage exceed what its legs carry, whatever runs at once or dies.
+//
+// How room is booked is written down in booking.go; how a crash in between is mended, in settle.go.
+package vessel
+
+import (
+	"context"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/fairwayfreight/fairway/common/store"
+	vesselpb "github.com/fairwayfreight/fairway/interface-center/out/vessel"
+)
+
+// Name is the service's name in the registry and its folder in the data directory.
+const Name = "vessel"
+
+// Vessel is a ship that a carrier offers.
+type Vessel struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+	// IMO is the ship's IMO number, seven digits, or empty.
+	IMO string `json:"imo,omitempty"`
+	// Capacity is in TEU, MaxWeight in kg.
+	Capacity  int32  `json:"capacity"`
+	MaxWeight int32  `json:"max_weight"`
+	OwnerID   string `json:"owner_id"`
+	// OpenSailing tells whether a sailing without ports was opened with the vessel.
+	OpenSailing bool      `json:"open_sailing"`
+	CreatedAt   time.Time `json:"created_at"`
+}
+
+func openVessels(ctx context.Context, db store.DB) (*store.Collection[Vessel], error) {
+	return store.Open(ctx, db, store.Spec[Vessel]{
+		Name: "vessels",
+		ID:   func(v *Vessel) string { return v.ID },
+	})
+}
+
+func (v *Vessel) message(version int64) *vesselpb.Vessel {
+	open := v.OpenSailing
+	return &vesselpb.Vessel{
+		Id:          v.ID,
+		Name:        v.Name,
+		Imo:         v.IMO,
+		Capacity:    v.Capacity,
+		MaxWeight:   v.MaxWeight,
+		OwerId:      v.OwnerID,
+		Available:   v.OpenSailing,
+		OpenSailing: &open,
+		CreatedAt:   timestamppb.New(v.CreatedAt),
+		Version:     version,
+	}
+}
