@@ -161,6 +161,9 @@ func newKey(private ed25519.PrivateKey) Key {
 
 func readPEM(path, kind string) ([]byte, error) {
 	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("the key file %s is missing; make it with: fairway keys create %s", path, filepath.Dir(path))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read key file: %w", err)
 	}

@@ -5,10 +5,10 @@ import (
 	"strings"
 
 	"go-micro.dev/v4/client"
-	"go-micro.dev/v4/metadata"
 	"go-micro.dev/v4/server"
 
 	"github.com/fairwayfreight/fairway/common/fault"
+	"github.com/fairwayfreight/fairway/common/rpc"
 )
 
 // Metadata keys. The original contract's clients send their token under "token".
@@ -106,8 +106,10 @@ func (c *identifiedClient) outgoing(ctx context.Context, req client.Request) (co
 	if err != nil {
 		return nil, fault.Wrap(fault.Internal, err, "something went wrong on our side")
 	}
-	ctx = metadata.Set(ctx, AuthorizationKey, Bearer(token))
 	identity, _ := FromContext(ctx)
-	ctx = metadata.Set(ctx, ActorKey, identity.UserID)
-	return metadata.Set(ctx, ActorRolesKey, strings.Join(identity.Roles, ",")), nil
+	return rpc.WithMetadata(ctx,
+		AuthorizationKey, Bearer(token),
+		ActorKey, identity.UserID,
+		ActorRolesKey, strings.Join(identity.Roles, ","),
+	), nil
 }

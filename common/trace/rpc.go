@@ -4,10 +4,10 @@ import (
 	"context"
 
 	"go-micro.dev/v4/client"
-	"go-micro.dev/v4/metadata"
 	"go-micro.dev/v4/server"
 
 	"github.com/fairwayfreight/fairway/common/fault"
+	"github.com/fairwayfreight/fairway/common/rpc"
 )
 
 // HandlerWrapper traces the calls that a server handles.
@@ -53,11 +53,7 @@ func outgoing(ctx context.Context) context.Context {
 	if parent == "" {
 		return ctx
 	}
-	ctx = metadata.Set(ctx, ParentKey, parent)
-	if state != "" {
-		ctx = metadata.Set(ctx, StateKey, state)
-	}
-	return ctx
+	return rpc.WithMetadata(ctx, ParentKey, parent, StateKey, state)
 }
 
 // finish marks a span as failed only by what an operator has to look at: a refused request is a normal answer.
