@@ -1,0 +1,154 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// maxAnswer bounds what is read of one answer. A page of 200 consignments of 500 containers each stays below it.
+const maxAnswer = 32 << 20
+
+// client calls the HTTP gateway. It sends each request once: whether to repeat a POST whose answer is lost is the person's to
+// decide. (net/http sends a POST again by itself only when not a byte of it was written.) It follows no redirect, as that
+// would hand the token to whoever the answer names.
+type client struct {
+	address string
+	token   string
+	timeout time.Duration
+	http    *http.Client
+}
+
+func newClient(address, token string, timeout time.Duration) *client {
+	return &client{
+		address: address,
+		token:   token,
+		timeout: timeout,
+		http: &http.Client{
+			Timeout:       timeout,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+	}
+}
+
+// close gives up the connections.
+func (c *client) close() { c.http.CloseIdleConnections() }
+
+// get reads one resource. The answer is valid JSON.
+func (c *client) get(ctx context.Context, path string, query url.Values) (json.RawMessage, error) {
+	if len(query) > 0 {
+		path += "?" + query.Encode()
+	}
+	return c.do(ctx, http.MethodGet, path, nil)
+}
+
+// post sends a body, or none where it is nil. The answer is valid JSON.
+func (c *client) post(ctx context.Context, path string, body any) (json.RawMessage, error) {
+	var data []byte
+	if body != nil {
+		var err error
+		if data, err = encode(body); err != nil {
+			return nil, err
+		}
+	}
+	return c.do(ctx, http.MethodPost, path, data)
+}
+
+func (c *client) do(ctx context.Context, method, path string, body []byte) (json.RawMessage, error) {
+	req, err := http.NewRequestWithContext(ctx, method, c.address+"/api/v1"+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("address %s: %w", c.address, err)
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	req.Header.Set("Accept", "application/json, application/problem+json")
+	req.Header.Set("User-Agent", "fairway-cli")
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	res, err := c.http.Do(req)
+	if err != nil {
+		return nil, c.unreachable(err, method)
+	}
+	defer res.Body.Close()
+	data, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
+	if err != nil {
+		return nil, c.unreachable(err, method)
+	}
+	if res.StatusCode/100 == 2 && len(data) <= maxAnswer && json.Valid(data) {
+		return data, nil
+	}
+	return nil, refused(c.address, res, data, method)
+}
+
+// unreachable explains why there is no answer.
+func (c *client) unreachable(err error, method string) error {
+	u := &unreachableError{uncertain: method != http.MethodGet, cause: err}
+	var dial *net.OpError
+	var timeout net.Error
+	switch {
+	case errors.As(err, &timeout) && timeout.Timeout():
+		u.text = fmt.Sprintf("%s did not answer within %s", c.address, c.timeout)
+	case errors.As(err, &dial) && dial.Op == "dial":
+		u.text = fmt.Sprintf("cannot reach %s: %v: is Fairway running there?", c.address, dial.Err)
+		u.uncertain = false
+	default:
+		var wrapped *url.Error
+		if errors.As(err, &wrapped) {
+			err = wrapped.Err
+		}
+		u.text = fmt.Sprintf("%s broke off: %v", c.address, err)
+	}
+	return u
+}
+
+// unreachableError is a request without an answer.
+type unreachableError struct {
+	text string
+	// uncertain: it would have changed something, and may have.
+	uncertain bool
+	cause     error
+}
+
+func (e *unreachableError) Error() string { return e.text + e.hint() }
+
+func (e *unreachableError) Unwrap() error { return e.cause }
+
+// hint says how to go on.
+func (e *unreachableError) hint() string { return uncertainHint(e.uncertain) }
+
+func uncertainHint(uncertain bool) string {
+	if !uncertain {
+		return ""
+	}
+	return "\n  whether it took effect is not known: look before you repeat it"
+}
+
+// gatewayAddress checks and normalises the address of a gateway.
+func gatewayAddress(s string) (string, error) {
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
+		return "", usageError(fmt.Sprintf("the gateway's address %q is not a URL such as %s", s, defaultAddress))
+	}
+	if u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return "", usageError("the gateway's address may have neither user, query nor fragment")
+	}
+	return strings.ToLower(u.Scheme+"://"+u.Host) + strings.TrimRight(u.EscapedPath(), "/"), nil
+}
+
+// escape makes an id part of a path.
+func escape(id string) (string, error) {
+	if id == "" || id == "." || id == ".." {
+		return "", usageError(fmt.Sprintf("%q is not an id", id))
+	}
+	return url.PathEscape(id), nil
+}

@@ -1,0 +1,61 @@
+package cli
+
+import (
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// entry is one line of the log as people see it.
+type entry struct {
+	At         string `json:"at"`
+	Action     string `json:"action"`
+	EntityType string `json:"entity_type"`
+	EntityID   string `json:"entity_id"`
+	ActorID    string `json:"actor_id"`
+	TraceID    string `json:"trace_id"`
+}
+
+var entryColumns = []column[entry]{
+	{"AT", func(e entry) string { return milliseconds(e.At) }},
+	{"ACTION", func(e entry) string { return e.Action }},
+	{"ENTITY", func(e entry) string { return e.EntityType }},
+	{"ID", func(e entry) string { return e.EntityID }},
+	{"ACTOR", func(e entry) string { return e.ActorID }},
+	{"TRACE", func(e entry) string { return e.TraceID }},
+}
+
+// milliseconds writes a time so that all of them are equally long. What is not a time stays as it is.
+func milliseconds(at string) string {
+	t, err := time.Parse(time.RFC3339, at)
+	if err != nil {
+		return at
+	}
+	return t.UTC().Format("2006-01-02T15:04:05.000Z")
+}
+
+func logCommand(r *remote) *cobra.Command {
+	var (
+		p                            pages
+		entity, actor, trace, action string
+	)
+	cmd := &cobra.Command{
+		Use:   "log",
+		Short: "Show who did what, when, to what, newest first",
+		Long:  "Show who did what, when, to what, newest first: your own actions and those on what is yours.",
+		Example: `  fairway log --limit 10
+  fairway log --entity CONSIGNMENT_ID -o json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			filter := filters(map[string]string{"entity_id": entity, "actor_id": actor, "trace_id": trace, "action": action})
+			return printList(cmd.Context(), r, p, "/logs", "entries", filter, entryColumns)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&entity, "entity", "", "only about the entity with this id")
+	f.StringVar(&actor, "actor", "", "only done by the account with this id")
+	f.StringVar(&trace, "trace", "", "only caused by the request with this trace id")
+	f.StringVar(&action, "action", "", "only this action")
+	p.attach(cmd)
+	return r.attach(cmd)
+}

@@ -1,0 +1,194 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// voyage is a sailing as people see it.
+type voyage struct {
+	ID       string `json:"id"`
+	Number   string `json:"number"`
+	VesselID string `json:"vessel_id"`
+	State    string `json:"state"`
+	Calls    []struct {
+		Port string `json:"port"`
+	} `json:"calls"`
+	Legs []leg `json:"legs"`
+}
+
+// leg is the way between two port calls, with what it carries: TEU in steps of 0.25, kg.
+type leg struct {
+	From       string      `json:"from"`
+	To         string      `json:"to"`
+	Capacity   json.Number `json:"capacity"`
+	Used       json.Number `json:"used"`
+	Free       json.Number `json:"free"`
+	MaxWeight  json.Number `json:"max_weight"`
+	UsedWeight json.Number `json:"used_weight"`
+}
+
+var voyageColumns = []column[voyage]{
+	{"ID", func(v voyage) string { return v.ID }},
+	{"NUMBER", func(v voyage) string { return v.Number }},
+	{"STATE", func(v voyage) string { return v.State }},
+	{"VESSEL", func(v voyage) string { return v.VesselID }},
+	{"ROUTE", voyage.route},
+	{"FREE TEU", voyage.free},
+}
+
+// route names the ports in order.
+func (v voyage) route() string {
+	ports := make([]string, len(v.Calls))
+	for i, call := range v.Calls {
+		ports[i] = call.Port
+	}
+	return strings.Join(ports, " > ")
+}
+
+// free is the room on the fullest leg, which is what a booking of the whole way can have.
+func (v voyage) free() string {
+	var least json.Number
+	for i, l := range v.Legs {
+		a, errA := l.Free.Float64()
+		b, errB := least.Float64()
+		if i == 0 || errA == nil && errB == nil && a < b {
+			least = l.Free
+		}
+	}
+	return least.String()
+}
+
+var legColumns = []column[leg]{
+	{"FROM", func(l leg) string { return l.From }},
+	{"TO", func(l leg) string { return l.To }},
+	{"CAPACITY TEU", func(l leg) string { return l.Capacity.String() }},
+	{"USED TEU", func(l leg) string { return l.Used.String() }},
+	{"FREE TEU", func(l leg) string { return l.Free.String() }},
+	{"MAX WEIGHT KG", func(l leg) string { return l.MaxWeight.String() }},
+	{"USED WEIGHT KG", func(l leg) string { return l.UsedWeight.String() }},
+}
+
+func voyageCommand(r *remote) *cobra.Command {
+	return group("voyage", "Voyages, on which freight is booked", voyageCreateCommand(r), voyageListCommand(r), voyageGetCommand(r))
+}
+
+func voyageCreateCommand(r *remote) *cobra.Command {
+	var (
+		vesselID, number    string
+		capacity, maxWeight int64
+		calls               []string
+	)
+	cmd := &cobra.Command{
+		Use:   "create",
+		Short: "Add a voyage to a vessel of yours",
+		Example: `  fairway voyage create --vessel VESSEL_ID --number 021W \
+    --call CNSHA,departure=2030-03-01T08:00:00Z \
+    --call SGSIN,arrival=2030-03-08T06:00:00Z,departure=2030-03-09T06:00:00Z \
+    --call NLRTM,arrival=2030-04-02T12:00:00Z`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := need(cmd, "vessel", "number", "call"); err != nil {
+				return err
+			}
+			id, err := escape(vesselID)
+			if err != nil {
+				return err
+			}
+			body := map[string]any{"number": number}
+			parsed := make([]map[string]string, len(calls))
+			for i, call := range calls {
+				if parsed[i], err = parseCall(call); err != nil {
+					return err
+				}
+			}
+			body["calls"] = parsed
+			if cmd.Flags().Changed("capacity") {
+				body["capacity"] = capacity
+			}
+			if cmd.Flags().Changed("max-weight") {
+				body["max_weight"] = maxWeight
+			}
+			return create(cmd, r, "/vessels/"+id+"/voyages", []any{body}, false, "voyage", voyageColumns)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&vesselID, "vessel", "", "id of the vessel")
+	f.StringVar(&number, "number", "", "voyage number")
+	f.StringArrayVar(&calls, "call", nil, "port call: UN/LOCODE[,arrival=TIME][,departure=TIME]; repeat it in the order of the calls")
+	f.Int64Var(&capacity, "capacity", 0, "TEU offered on this voyage (the vessel's when not given)")
+	f.Int64Var(&maxWeight, "max-weight", 0, "kg offered on this voyage (the vessel's when not given)")
+	return r.attach(cmd)
+}
+
+// parseCall reads UN/LOCODE[,arrival=TIME][,departure=TIME].
+func parseCall(text string) (map[string]string, error) {
+	port, rest, more := strings.Cut(text, ",")
+	call := make(map[string]string)
+	if more {
+		var err error
+		if call, err = pairs(rest, "arrival", "departure"); err != nil {
+			return nil, err
+		}
+	}
+	for name, value := range call {
+		at, err := parseTime(value)
+		if err != nil {
+			return nil, usageError(fmt.Sprintf("--call %s: %s %v", port, name, err))
+		}
+		call[name] = at
+	}
+	call["port"] = port
+	return call, nil
+}
+
+// parseTime reads a time, or a date as its first moment, and gives it in UTC as RFC 3339 writes it.
+func parseTime(s string) (string, error) {
+	for _, layout := range []string{time.RFC3339, time.DateOnly} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t.UTC().Format(time.RFC3339Nano), nil
+		}
+	}
+	return "", usageError(fmt.Sprintf("%q is not a time such as 2030-03-01T08:00:00Z or a date such as 2030-03-01", s))
+}
+
+func voyageListCommand(r *remote) *cobra.Command {
+	var p pages
+	cmd := &cobra.Command{
+		Use:     "list",
+		Short:   "List voyages, newest first",
+		Example: `  fairway voyage list --limit 10`,
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return printList(cmd.Context(), r, p, "/voyages", "voyages", nil, voyageColumns)
+		},
+	}
+	p.attach(cmd)
+	return r.attach(cmd)
+}
+
+func voyageGetCommand(r *remote) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "get ID",
+		Short:   "Show one voyage and the room on its legs",
+		Example: `  fairway voyage get VOYAGE_ID`,
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			id, err := escape(args[0])
+			if err != nil {
+				return err
+			}
+			v, err := show(cmd.Context(), r, "/voyages/"+id, "voyage", voyageColumns)
+			if err != nil || len(v.Legs) == 0 {
+				return err
+			}
+			fmt.Fprintln(r.streams.Out)
+			return printTable(r.streams.Out, v.Legs, legColumns)
+		},
+	}
+	return r.attach(cmd)
+}
