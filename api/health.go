@@ -1,0 +1,54 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/fairwayfreight/fairway/common/fault"
+)
+
+const (
+	healthPath = "/healthz"
+	readyPath  = "/readyz"
+)
+
+// readyTimeout bounds the question what is missing; probes give up sooner or later than that, but not at once.
+const readyTimeout = 2 * time.Second
+
+type healthAnswer struct {
+	Status string `json:"status"`
+	// Degraded names what does not work now though it did.
+	Degraded []string `json:"degraded,omitempty"`
+}
+
+// health says that the process answers requests, and no more: restarting it does not help a dependency that is away.
+func (g *Gateway) health(c *gin.Context) {
+	reply{status: http.StatusOK, body: healthAnswer{Status: "ok"}}.send(c)
+}
+
+// ready says no until a booking can first be served, and from then on yes until the gateway drains. A dependency that fails
+// in between makes requests fail with 503, each by itself; taking every gateway out of its balancer would fail them all.
+func (g *Gateway) ready(c *gin.Context) {
+	if g.draining.Load() {
+		newProblem(c, fault.New(fault.Unavailable, "shutting down")).send(c, 0)
+		return
+	}
+	ctx, cancel := context.WithTimeout(c.Request.Context(), readyTimeout)
+	defer cancel()
+	missing := g.deps.Ready(ctx)
+	switch {
+	case len(missing) == 0:
+		g.served.Store(true)
+		reply{status: http.StatusOK, body: healthAnswer{Status: "ready"}}.send(c)
+	case g.served.Load():
+		reply{status: http.StatusOK, body: healthAnswer{Status: "degraded", Degraded: missing}}.send(c)
+	default:
+		p := newProblem(c, fault.New(fault.Unavailable, "not ready: %s", strings.Join(missing, ", ")))
+		p.Missing = missing
+		p.send(c, 0)
+	}
+}

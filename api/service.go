@@ -1,0 +1,45 @@
+package api
+
+import (
+	"context"
+
+	"github.com/fairwayfreight/fairway/common/app"
+	consignmentpb "github.com/fairwayfreight/fairway/interface-center/out/consignment"
+	logpb "github.com/fairwayfreight/fairway/interface-center/out/log"
+	userpb "github.com/fairwayfreight/fairway/interface-center/out/user"
+	vesselpb "github.com/fairwayfreight/fairway/interface-center/out/vessel"
+)
+
+// Name is the gateway's name among the services.
+const Name = "api"
+
+// Serve assembles the gateway.
+func Serve(_ context.Context, s *app.Service) error {
+	gateway := New(Config{
+		RequestTimeout: s.Config.API.RequestTimeout,
+	}, Deps{
+		Users:        userpb.NewUserService("user", s.Client),
+		Vessels:      vesselpb.NewVesselService("vessel", s.Client),
+		Consignments: consignmentpb.NewShippingService("consignment", s.Client),
+		Logs:         logpb.NewLogService("log", s.Client),
+		Verifier:     s.Verifier,
+		Tracer:       s.Tracer,
+		Log:          s.Log,
+		Ready:        s.Missing,
+	})
+	s.OnStart(func(context.Context) error {
+		server, err := Listen(s.Config.API.Address, gateway)
+		if err != nil {
+			return err
+		}
+		s.Announce(server.Addr())
+		s.OnStop(server.Stop)
+		go func() {
+			if err := server.Serve(); err != nil {
+				s.Fail(err)
+			}
+		}()
+		return nil
+	})
+	return nil
+}
