@@ -136,7 +136,7 @@ func (c *Collection[T]) Update(ctx context.Context, id string, change func(doc *
 	}
 }
 
-// Delete removes a document if it is still at version. Errors: ErrNotFound, ErrConflict.
+// Delete removes a document if it is still at version, or at any version when version is 0. Errors: ErrNotFound, ErrConflict.
 func (c *Collection[T]) Delete(ctx context.Context, id string, version int64) error {
 	return c.wrap("delete", c.table.Delete(ctx, id, version))
 }

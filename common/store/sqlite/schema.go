@@ -1,0 +1,141 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/fairwayfreight/fairway/common/store"
+)
+
+// A collection c with an index i is kept in
+//
+//	"doc_c"      one row per document: its body, its index entries, and its waiting events
+//	"waiting_c"  an index of the documents with waiting events, in the order in which those came
+//	"ix_c.i"     one row per entry of a document in the index
+//
+// The dot cannot be part of a name, so no two indexes of a service share a table. Text compares bytewise (collation BINARY).
+//
+// Documents have a rowid, index entries have none. Without a rowid, documents of 600 bytes were 10 to 30 % slower to insert and
+// no faster to read, and bodies over 1 kB would leave their row.
+const createDocuments = `CREATE TABLE IF NOT EXISTS "doc_%[1]s" (
+	id      TEXT PRIMARY KEY NOT NULL,
+	version INTEGER NOT NULL,
+	body    BLOB,
+	keys    BLOB,    -- the rows of this document in the index tables
+	waiting INTEGER, -- the sequence number of its oldest waiting event
+	outbox  BLOB     -- its waiting events
+)`
+
+const createWaiting = `CREATE INDEX IF NOT EXISTS "waiting_%[1]s" ON "doc_%[1]s" (waiting, id) WHERE waiting IS NOT NULL`
+
+const createIndex = `CREATE TABLE IF NOT EXISTS "ix_%s.%s" (
+	match TEXT NOT NULL,
+	ord   TEXT NOT NULL,
+	id    TEXT NOT NULL,
+	PRIMARY KEY (match, ord, id)
+) WITHOUT ROWID`
+
+// Table opens a collection. Opening it again gives the same table; with another schema it is an error.
+func (db *DB) Table(ctx context.Context, schema store.Schema) (store.Table, error) {
+	if err := schema.Check(); err != nil {
+		return nil, err
+	}
+	if err := db.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer db.leave()
+	db.opening.Lock()
+	defer db.opening.Unlock()
+	if t, ok := db.tables[schema.Name]; ok {
+		if !slices.Equal(t.schema.Indexes, schema.Indexes) {
+			return nil, fmt.Errorf("collection %s is open with other indexes", schema.Name)
+		}
+		return t, nil
+	}
+	t := newTable(db, schema)
+	if err := db.writer.do(ctx, &write{apply: t.create}); err != nil {
+		return nil, err
+	}
+	db.tables[schema.Name] = t
+	t.claims.wake() // For events that waited when the service last stopped.
+	return t, nil
+}
+
+func (t *table) create(s *session) error {
+	statements := []string{fmt.Sprintf(createDocuments, t.schema.Name), fmt.Sprintf(createWaiting, t.schema.Name)}
+	for _, ix := range t.schema.Indexes {
+		statements = append(statements, fmt.Sprintf(createIndex, t.schema.Name, ix.Name))
+	}
+	for _, statement := range statements {
+		if _, err := s.exec(statement); err != nil {
+			return fmt.Errorf("create collection %s: %w", t.schema.Name, err)
+		}
+	}
+	var depth int64
+	if err := s.row(t.sql.countWaiting, nil, &depth, &t.sequence); err != nil {
+		return fmt.Errorf("count the waiting events of collection %s: %w", t.schema.Name, err)
+	}
+	t.depth.Store(depth)
+	return nil
+}
+
+// statements are the texts of a collection's statements, which are also what the prepared ones are found by.
+type statements struct {
+	get, getMany, all, allDown, allDownAfter      string
+	insert, stored, update, updateOutbox, destroy string
+	countWaiting, waiting, outbox, settle         string
+	indexes                                       map[string]indexStatements
+}
+
+type indexStatements struct {
+	add, drop, owner, rival               string
+	find, findUntil, findDown, findBehind string
+}
+
+func documentStatements(schema store.Schema) statements {
+	doc := `"doc_` + schema.Name + `"`
+	st := statements{
+		get:          `SELECT id, version, body FROM ` + doc + ` WHERE id = ?`,
+		getMany:      `SELECT id, version, body FROM ` + doc + ` WHERE id IN (SELECT value FROM json_each(?))`,
+		all:          `SELECT id, version, body FROM ` + doc + ` WHERE id > ? ORDER BY id LIMIT ?`,
+		allDown:      `SELECT id, version, body FROM ` + doc + ` ORDER BY id DESC LIMIT ?`,
+		allDownAfter: `SELECT id, version, body FROM ` + doc + ` WHERE id < ? ORDER BY id DESC LIMIT ?`,
+
+		insert: `INSERT INTO ` + doc + ` (id, version, body, keys, waiting, outbox) VALUES (?, 1, ?, ?, ?, ?)
+			ON CONFLICT (id) DO NOTHING`,
+		stored:       `SELECT version, keys, outbox FROM ` + doc + ` WHERE id = ?`,
+		update:       `UPDATE ` + doc + ` SET version = ?, body = ?, keys = ? WHERE id = ?`,
+		updateOutbox: `UPDATE ` + doc + ` SET version = ?, body = ?, keys = ?, waiting = coalesce(waiting, ?), outbox = ? WHERE id = ?`,
+		destroy:      `DELETE FROM ` + doc + ` WHERE id = ?`,
+
+		countWaiting: `SELECT count(*), coalesce(max(waiting), 0) FROM ` + doc + ` WHERE waiting IS NOT NULL`,
+		waiting: `SELECT id, outbox FROM ` + doc + ` WHERE waiting IS NOT NULL AND id NOT IN (SELECT value FROM json_each(?))
+			ORDER BY waiting, id LIMIT ?`,
+		outbox:  `SELECT outbox FROM ` + doc + ` WHERE id = ? AND waiting IS NOT NULL`,
+		settle:  `UPDATE ` + doc + ` SET waiting = ?, outbox = ? WHERE id = ?`,
+		indexes: make(map[string]indexStatements),
+	}
+	for _, ix := range schema.Indexes {
+		st.indexes[ix.Name] = entryStatements(schema.Name, ix.Name)
+	}
+	return st
+}
+
+func entryStatements(collection, index string) indexStatements {
+	ix := `"ix_` + collection + `.` + index + `"`
+	// CROSS JOIN keeps SQLite from beginning with the documents.
+	find := `SELECT d.id, d.version, d.body, i.ord FROM ` + ix + ` AS i CROSS JOIN "doc_` + collection + `" AS d
+		WHERE d.id = i.id AND i.match = ?`
+	return indexStatements{
+		add:   `INSERT INTO ` + ix + ` (match, ord, id) VALUES (?, ?, ?)`,
+		drop:  `DELETE FROM ` + ix + ` WHERE match = ? AND ord = ? AND id = ?`,
+		owner: `SELECT 1 FROM ` + ix + ` WHERE match = ? LIMIT 1`,
+		rival: `SELECT 1 FROM ` + ix + ` WHERE match = ? AND id <> ? LIMIT 1`,
+
+		find:       find + ` AND (i.ord, i.id) > (?, ?) ORDER BY i.ord, i.id LIMIT ?`,
+		findUntil:  find + ` AND (i.ord, i.id) > (?, ?) AND i.ord < ? ORDER BY i.ord, i.id LIMIT ?`,
+		findDown:   find + ` AND i.ord >= ? ORDER BY i.ord DESC, i.id DESC LIMIT ?`,
+		findBehind: find + ` AND i.ord >= ? AND (i.ord, i.id) < (?, ?) ORDER BY i.ord DESC, i.id DESC LIMIT ?`,
+	}
+}
