@@ -36,6 +36,7 @@ type Process struct {
 	verifier *auth.Verifier
 	services []*Service
 	failed   chan error
+	watch    watch
 
 	background sync.WaitGroup
 	end        context.CancelFunc // ends background work
@@ -129,12 +130,10 @@ func (p *Process) Start(ctx context.Context) error {
 			return fmt.Errorf("service %s: %w", s.Name, err)
 		}
 	}
-	// Not fatal: the first token that comes asks again.
-	if err := p.verifier.Refresh(ctx); err != nil {
-		p.Log.WarnContext(ctx, "the keys that verify tokens are not there yet", "error", err)
-	}
 	work, end := context.WithCancel(context.WithoutCancel(ctx))
 	p.end = end
+	p.watch.look(ctx, p) // so that readiness is known, and the keys are there, before anybody asks
+	p.background.Go(func() { p.watch.run(work, p) })
 	for _, s := range p.services {
 		for _, run := range s.background {
 			p.background.Go(func() { run(work) })
@@ -204,20 +203,6 @@ func (p *Process) Address(service string) string {
 
 // Failed receives when a service cannot go on.
 func (p *Process) Failed() <-chan error { return p.failed }
-
-// Missing names what a booking would still need, none when one can be served.
-func (p *Process) Missing(ctx context.Context) []string {
-	var missing []string
-	if !p.verifier.Ready() {
-		missing = append(missing, "the keys that verify tokens")
-	}
-	for _, s := range p.services {
-		if err := s.Health(ctx); err != nil {
-			missing = append(missing, fmt.Sprintf("%s: its documents cannot be reached", s.Name))
-		}
-	}
-	return missing
-}
 
 // path is where a service keeps its embedded documents.
 func (p *Process) path(service string) string { return filepath.Join(p.Config.Data.Dir, service+".db") }
