@@ -53,6 +53,8 @@ func (s *Server) callLocal(ctx context.Context, end time.Time, endpoint string, 
 		return copyMessage(out, r.rsp)
 	case <-ctx.Done():
 		return fault.From(ctx.Err())
+	case <-hctx.Done():
+		return fault.From(hctx.Err())
 	case <-s.cut.Done():
 		return errCut
 	}

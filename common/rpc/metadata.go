@@ -65,6 +65,11 @@ func printable(s string) bool {
 
 // withOutgoing is ctx with exactly these headers to send; any others that ctx may hold for gRPC are dropped.
 func withOutgoing(ctx context.Context, header map[string]string) context.Context {
+	if len(header) == 0 {
+		if _, ok := grpcmd.FromOutgoingContext(ctx); !ok {
+			return ctx
+		}
+	}
 	md := make(grpcmd.MD, len(header))
 	for k, v := range header {
 		md[k] = []string{v}
@@ -74,11 +79,17 @@ func withOutgoing(ctx context.Context, header map[string]string) context.Context
 
 // withHandedOn is ctx with the go-micro metadata of a handler, taken from the headers that arrived.
 func withHandedOn(ctx context.Context, get func(key string) (string, bool)) context.Context {
-	md := make(metadata.Metadata, len(handedOn))
+	var md metadata.Metadata
 	for _, key := range handedOn {
 		if v, ok := get(key); ok {
+			if md == nil {
+				md = make(metadata.Metadata, len(handedOn))
+			}
 			md[key] = v
 		}
+	}
+	if md == nil {
+		return ctx
 	}
 	return metadata.NewContext(ctx, md)
 }
