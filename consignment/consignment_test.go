@@ -226,7 +226,9 @@ func TestAnUncertainBookingIsSettledLater(t *testing.T) {
 
 func TestTheSweeperRejectsWhatACrashLeftReceived(t *testing.T) {
 	w := newWorld(t)
-	w.vessels.reserve = func(*vesselpb.Reservation) (*vesselpb.Allocation, error) { return nil, fault.New(fault.Unavailable, "?") }
+	w.vessels.reserve = func(*vesselpb.Reservation) (*vesselpb.Allocation, error) {
+		return nil, fault.New(fault.Unavailable, "?")
+	}
 	_ = w.CreateConsignment(as(t.Context(), "shipper"), request(), &consignmentpb.Response{})
 	if err := w.sweeper.sweep(t.Context()); err != nil {
 		t.Fatal(err)
