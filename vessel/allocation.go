@@ -13,9 +13,10 @@ type Allocation struct {
 	BookingID string          `json:"booking_id"`
 	VoyageID  string          `json:"voyage_id"`
 	Need      Need            `json:"need"`
+	Span      Span            `json:"span"`
 	State     AllocationState `json:"state"`
-	// Firm tells, in a RELEASING allocation, that it was FIRM before and so is counted in the ledger.
-	Firm      bool      `json:"firm,omitempty"`
+	// WasFirm tells, in a RELEASING allocation, that it was FIRM before and so is counted in the ledger.
+	WasFirm   bool      `json:"was_firm,omitempty"`
 	CreatedAt time.Time `json:"created_at"`
 }
 
@@ -29,10 +30,10 @@ type Allocation struct {
 type AllocationState string
 
 const (
-	Intent        AllocationState = "INTENT"
-	Firm          AllocationState = "FIRM"
-	Releasing     AllocationState = "RELEASING"
-	ReleasedState AllocationState = "RELEASED"
+	StateIntent    AllocationState = "INTENT"
+	StateFirm      AllocationState = "FIRM"
+	StateReleasing AllocationState = "RELEASING"
+	StateReleased  AllocationState = "RELEASED"
 )
 
 // Indexes of the allocations.
@@ -49,7 +50,7 @@ func openAllocations(ctx context.Context, db store.DB) (*store.Collection[Alloca
 		Indexes: []store.Index[Allocation]{
 			{Name: byBooking, Keys: func(a *Allocation) []store.Key { return store.Matches(a.BookingID) }},
 			{Name: byOpenEnd, Keys: func(a *Allocation) []store.Key {
-				if a.State != Intent && a.State != Releasing {
+				if a.State != StateIntent && a.State != StateReleasing {
 					return nil
 				}
 				return []store.Key{{Match: "yes", Order: a.CreatedAt.UTC().Format(time.RFC3339Nano)}}

@@ -26,21 +26,21 @@ type books struct {
 	ledgers     *store.Collection[Ledger]
 	allocations *store.Collection[Allocation]
 
-	mu    sync.Mutex
-	desks map[string]*desk // by voyage, those with work
+	mu     sync.Mutex
+	queues map[string]*queue // by voyage, those with work
 }
 
 func newBooks(ledgers *store.Collection[Ledger], allocations *store.Collection[Allocation]) *books {
-	return &books{ledgers: ledgers, allocations: allocations, desks: map[string]*desk{}}
+	return &books{ledgers: ledgers, allocations: allocations, queues: map[string]*queue{}}
 }
 
-// desk gathers the changes of one voyage while a write is under way.
-type desk struct {
-	waiting []*request
+// queue gathers the changes of one voyage while a write is under way.
+type queue struct {
+	waiting []*change
 }
 
-// request is one change that somebody waits for.
-type request struct {
+// change is one change that somebody waits for.
+type change struct {
 	booking string
 	decide  decision
 	done    chan error
@@ -49,38 +49,38 @@ type request struct {
 // decision changes a ledger for a booking, given the booking's allocation as it is now: nil when there is none.
 type decision func(l *Ledger, a *Allocation) (changed bool, err error)
 
-// reserve takes room for a booking whose intent is stored. When it returns nil the room is taken durably.
+// enter counts a booking whose intent is stored. When it returns nil the room is taken durably.
 // Errors: not_found, wrong_state, no_capacity, unavailable.
-func (b *books) reserve(ctx context.Context, voyage, booking string) error {
-	return b.change(ctx, voyage, booking, func(l *Ledger, a *Allocation) (bool, error) {
+func (b *books) enter(ctx context.Context, voyage, booking string) error {
+	return b.submit(ctx, voyage, booking, func(l *Ledger, a *Allocation) (bool, error) {
 		switch {
 		case a == nil:
 			return false, errReleased()
-		case a.State == Firm:
+		case a.State == StateFirm:
 			return false, nil
-		case a.State != Intent:
+		case a.State != StateIntent:
 			return false, errReleased()
 		}
-		return l.reserve(booking, a.Need)
+		return l.enter(booking, a.Need, a.Span)
 	})
 }
 
-// release takes a booking out of the count; its allocation is RELEASING. Repeating it is harmless.
-func (b *books) release(ctx context.Context, voyage, booking string) error {
-	return b.change(ctx, voyage, booking, func(l *Ledger, a *Allocation) (bool, error) {
-		if a == nil || a.State != Releasing {
+// strike takes a booking out of the count; its allocation is RELEASING. Repeating it is harmless.
+func (b *books) strike(ctx context.Context, voyage, booking string) error {
+	return b.submit(ctx, voyage, booking, func(l *Ledger, a *Allocation) (bool, error) {
+		if a == nil || a.State != StateReleasing {
 			return false, nil
 		}
-		return l.release(booking, a.Need, a.Firm)
+		return l.strike(booking, a.Need, a.Span, a.WasFirm)
 	})
 }
 
 // forget drops bookings from the ledger whose allocations carry what it did; others stay.
 func (b *books) forget(ctx context.Context, voyage, booking string) error {
-	return b.change(ctx, voyage, booking, func(l *Ledger, a *Allocation) (bool, error) {
+	return b.submit(ctx, voyage, booking, func(l *Ledger, a *Allocation) (bool, error) {
 		entry := l.Pending[booking]
-		firm := entry == Reserved && a != nil && a.State == Firm
-		gone := entry == Released && a != nil && a.State == ReleasedState
+		firm := entry == Reserved && a != nil && a.State == StateFirm
+		gone := entry == Released && a != nil && a.State == StateReleased
 		if !firm && !gone {
 			return false, nil
 		}
@@ -88,19 +88,19 @@ func (b *books) forget(ctx context.Context, voyage, booking string) error {
 	})
 }
 
-func (b *books) change(ctx context.Context, voyage, booking string, decide decision) error {
-	r := &request{booking: booking, decide: decide, done: make(chan error, 1)}
+func (b *books) submit(ctx context.Context, voyage, booking string, decide decision) error {
+	r := &change{booking: booking, decide: decide, done: make(chan error, 1)}
 	b.mu.Lock()
-	d, busy := b.desks[voyage]
+	q, busy := b.queues[voyage]
 	if !busy {
-		d = &desk{}
-		b.desks[voyage] = d
+		q = &queue{}
+		b.queues[voyage] = q
 	}
-	d.waiting = append(d.waiting, r)
+	q.waiting = append(q.waiting, r)
 	b.mu.Unlock()
 	if !busy {
 		// The work outlives the caller that happened to start it: others are waiting for it too.
-		go b.work(context.WithoutCancel(ctx), voyage, d)
+		go b.work(context.WithoutCancel(ctx), voyage, q)
 	}
 	select {
 	case err := <-r.done:
@@ -110,18 +110,18 @@ func (b *books) change(ctx context.Context, voyage, booking string, decide decis
 	}
 }
 
-// work decides what waits at a desk until nothing does.
-func (b *books) work(ctx context.Context, voyage string, d *desk) {
+// work decides what waits in a queue until nothing does.
+func (b *books) work(ctx context.Context, voyage string, q *queue) {
 	for {
 		b.mu.Lock()
-		n := min(len(d.waiting), maxGathered)
+		n := min(len(q.waiting), maxGathered)
 		if n == 0 {
-			delete(b.desks, voyage)
+			delete(b.queues, voyage)
 			b.mu.Unlock()
 			return
 		}
-		gathered := d.waiting[:n:n]
-		d.waiting = d.waiting[n:]
+		gathered := q.waiting[:n:n]
+		q.waiting = q.waiting[n:]
 		b.mu.Unlock()
 
 		results, err := b.decide(ctx, voyage, gathered)
@@ -137,7 +137,7 @@ func (b *books) work(ctx context.Context, voyage string, d *desk) {
 
 // decide makes the gathered decisions in one write of the ledger, anew when a rival's write came first. Its error means
 // that the outcome of all of them is unknown.
-func (b *books) decide(ctx context.Context, voyage string, gathered []*request) ([]error, error) {
+func (b *books) decide(ctx context.Context, voyage string, gathered []*change) ([]error, error) {
 	ctx, cancel := context.WithTimeout(ctx, decideTimeout)
 	defer cancel()
 	ids := make([]string, len(gathered))

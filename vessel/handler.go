@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -15,10 +16,10 @@ import (
 )
 
 // handler answers the RPCs of vesselpb.VesselService. Those for carriers and shippers are in this file, those for the
-// consignment service in internal.go.
+// consignment service in reserve.go.
 type handler struct {
-	*registrar
 	fleet *fleet
+	rooms *registrar
 }
 
 // Create offers a vessel. Its owner is the caller; ids and owners sent by clients are ignored.
@@ -40,7 +41,7 @@ func (h *handler) Create(ctx context.Context, req *vesselpb.Vessel, rsp *vesselp
 		MaxWeight:   req.GetMaxWeight(),
 		OwnerID:     caller.UserID,
 		OpenSailing: req.OpenSailing == nil || req.GetOpenSailing(),
-		CreatedAt:   h.now().UTC(),
+		CreatedAt:   h.fleet.now().UTC(),
 	})
 	if err != nil {
 		return err
@@ -94,7 +95,7 @@ func (h *handler) CreateVoyage(ctx context.Context, req *vesselpb.Voyage, rsp *v
 	if err != nil {
 		return err
 	}
-	voyage, err := voyageOf(&vessel.Value, req)
+	voyage, err := voyageOf(&vessel.Value, req, h.fleet.now())
 	if err != nil {
 		return err
 	}
@@ -111,8 +112,9 @@ func (h *handler) CreateVoyage(ctx context.Context, req *vesselpb.Voyage, rsp *v
 	return nil
 }
 
-// voyageOf makes a voyage of a request. It can carry less than its vessel, never more. Errors: invalid.
-func voyageOf(v *Vessel, req *vesselpb.Voyage) (Voyage, error) {
+// voyageOf makes a voyage of a request. It can carry less than its vessel, never more, and has not sailed yet.
+// Errors: invalid.
+func voyageOf(v *Vessel, req *vesselpb.Voyage, now time.Time) (Voyage, error) {
 	voyage := Voyage{
 		Number:    req.GetNumber(),
 		VesselID:  v.ID,
@@ -131,6 +133,9 @@ func voyageOf(v *Vessel, req *vesselpb.Voyage) (Voyage, error) {
 	}
 	limit("capacity", &voyage.Capacity, v.Capacity)
 	limit("max_weight", &voyage.MaxWeight, v.MaxWeight)
+	if first := req.GetCalls()[0].GetDeparture().AsTime(); !first.After(now) {
+		wrong = append(wrong, fault.Field{Name: "calls[0].departure", Rule: "range", Message: "must be in the future"})
+	}
 	for _, c := range req.GetCalls() {
 		call := PortCall{Port: c.GetPort()}
 		if c.GetArrival() != nil {
@@ -153,7 +158,7 @@ func (h *handler) GetVoyage(ctx context.Context, req *vesselpb.VoyageRef, rsp *v
 	if err != nil {
 		return err
 	}
-	ledger, err := h.ledgers.Get(ctx, doc.Value.ID)
+	ledger, err := h.rooms.ledgers.Get(ctx, doc.Value.ID)
 	if err != nil {
 		return err
 	}
@@ -171,7 +176,7 @@ func (h *handler) ListVoyages(ctx context.Context, req *vesselpb.ListRequest, rs
 	for i, doc := range page.Items {
 		ids[i] = doc.Value.ID
 	}
-	ledgers, err := h.ledgers.GetMany(ctx, ids)
+	ledgers, err := h.rooms.ledgers.GetMany(ctx, ids)
 	if err != nil {
 		return err
 	}
@@ -189,7 +194,7 @@ func (h *handler) FindAvailable(ctx context.Context, req *vesselpb.Specification
 	}
 	need := Need{Quarters: int64(req.GetCapacity()) * quartersPerTEU, Weight: int64(req.GetMaxWeight())}
 	var found *Ledger
-	err := sailings(ctx, h.ledgers, wish{need: need}, func(l *Ledger) (bool, error) {
+	err := sailings(ctx, h.rooms.ledgers, wish{need: need}, func(l *Ledger, _ Span) (bool, error) {
 		found = l
 		return true, nil
 	})

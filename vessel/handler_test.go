@@ -14,7 +14,7 @@ import (
 	vesselpb "github.com/fairwayfreight/fairway/interface-center/out/vessel"
 )
 
-func (w *world) handler() *handler { return &handler{registrar: w.registrar, fleet: w.fleet} }
+func (w *world) handler() *handler { return &handler{fleet: w.fleet, rooms: w.registrar} }
 
 func carrier(ctx context.Context) context.Context {
 	return auth.NewContext(ctx, auth.Identity{UserID: "carrier", Roles: []string{auth.RoleCarrier}})
@@ -249,5 +249,101 @@ func TestListsShowWhatIsOpen(t *testing.T) {
 	}
 	if err := w.handler().GetVoyage(t.Context(), &vesselpb.VoyageRef{Id: "nope"}, &one); !errors.Is(err, fault.NotFound) {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestABookingTakesRoomOnlyOnTheLegsItTravels(t *testing.T) {
+	w := newWorld(t)
+	vessel := w.create(t, &vesselpb.Vessel{Name: "A", Capacity: 10, MaxWeight: 1000}).GetVessel().GetId()
+	v := w.voyage(t, vessel, "V1", calls(10, "CNSHA", "SGSIN", "NLRTM")...).GetId()
+	book := func(id, from, to string, quarters, kg int64) error {
+		_, err := w.reserveRPC(t, &vesselpb.Reservation{BookingId: id, Quarters: quarters, Weight: kg, From: from, To: to})
+		return err
+	}
+	expect := func(when string, first, second Need) {
+		t.Helper()
+		for i, want := range []Need{first, second} {
+			leg := w.ledger(t, v).Legs[i]
+			if got := (Need{Quarters: leg.UsedQuarters, Weight: leg.UsedWeight}); got != want {
+				t.Errorf("%s: leg %d has %+v, want %+v", when, i, got, want)
+			}
+		}
+	}
+	if err := book("all", "CNSHA", "NLRTM", 16, 100); err != nil {
+		t.Fatal(err)
+	}
+	if err := book("first", "CNSHA", "SGSIN", 24, 100); err != nil {
+		t.Fatal(err)
+	}
+	expect("after two bookings", Need{40, 200}, Need{16, 100})
+	if err := book("first-leg-is-full", "CNSHA", "SGSIN", 1, 1); !errors.Is(err, fault.NoCapacity) {
+		t.Errorf("got %v", err)
+	}
+	if err := book("second", "SGSIN", "NLRTM", 24, 900); err != nil {
+		t.Errorf("the place freed at Singapore is not found: %v", err)
+	}
+	if err := book("second-leg-is-full", "SGSIN", "NLRTM", 1, 1); !errors.Is(err, fault.NoCapacity) {
+		t.Errorf("got %v", err)
+	}
+	expect("after three", Need{40, 200}, Need{40, 1000})
+	for _, id := range []string{"first", "all"} {
+		if err := w.release(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	expect("after releasing two", Need{}, Need{24, 900})
+}
+
+func TestAPortThatIsCalledAtTwice(t *testing.T) {
+	w := newWorld(t)
+	vessel := w.create(t, &vesselpb.Vessel{Name: "A", Capacity: 10, MaxWeight: 100_000}).GetVessel().GetId()
+	v := w.voyage(t, vessel, "round trip", calls(10, "CNSHA", "SGSIN", "CNSHA", "NLRTM")...).GetId()
+	after := timestamppb.New(time.Date(2026, 3, 11, 0, 0, 0, 0, time.UTC)) // the first call has been left by then
+	for i, tc := range []struct {
+		to        string
+		notBefore *timestamppb.Timestamp
+		want      Span
+		code      fault.Code
+	}{
+		{"SGSIN", nil, Span{0, 1}, ""},
+		{"SGSIN", after, Span{}, fault.NoCapacity},
+		{"NLRTM", nil, Span{0, 3}, ""},
+		{"NLRTM", after, Span{2, 3}, ""},
+	} {
+		id := fmt.Sprint("b", i)
+		_, err := w.reserveRPC(t, &vesselpb.Reservation{BookingId: id, Quarters: 4, Weight: 10, From: "CNSHA", To: tc.to, NotBefore: tc.notBefore})
+		if fault.CodeOf(err) != tc.code {
+			t.Errorf("to %s not before %v: %v", tc.to, tc.notBefore, err)
+		}
+		if err == nil && w.allocation(t, v, id).Span != tc.want {
+			t.Errorf("to %s not before %v: on legs %+v", tc.to, tc.notBefore, w.allocation(t, v, id).Span)
+		}
+	}
+}
+
+func TestNobodyIsBookedOnWhatHasSailed(t *testing.T) {
+	w := newWorld(t)
+	vessel := w.create(t, &vesselpb.Vessel{Name: "A", Capacity: 10, MaxWeight: 100_000}).GetVessel().GetId()
+	v := w.voyage(t, vessel, "V1", calls(10, "CNSHA", "SGSIN", "NLRTM")...).GetId()
+	w.clock.advance(10 * 24 * time.Hour) // Shanghai has been left, Singapore not yet
+	for i, tc := range []struct {
+		r    *vesselpb.Reservation
+		code fault.Code
+	}{
+		{&vesselpb.Reservation{VoyageId: v}, fault.Invalid},
+		{&vesselpb.Reservation{VoyageId: v, From: "CNSHA", To: "NLRTM"}, fault.Invalid},
+		{&vesselpb.Reservation{VoyageId: v, From: "SGSIN", To: "NLRTM"}, ""},
+		{&vesselpb.Reservation{From: "CNSHA", To: "NLRTM"}, fault.NoCapacity},
+		{&vesselpb.Reservation{From: "SGSIN", To: "NLRTM"}, ""},
+	} {
+		tc.r.BookingId, tc.r.Quarters, tc.r.Weight = fmt.Sprint("b", i), 4, 10
+		if _, err := w.reserveRPC(t, tc.r); fault.CodeOf(err) != tc.code {
+			t.Errorf("%v: %v", tc.r, err)
+		}
+	}
+	var rsp vesselpb.VoyageResponse
+	late := &vesselpb.Voyage{VesselId: vessel, Number: "V2", Calls: calls(5, "CNSHA", "NLRTM")}
+	if err := w.handler().CreateVoyage(carrier(t.Context()), late, &rsp); !errors.Is(err, fault.Invalid) || fault.From(err).Fields[0].Name != "calls[0].departure" {
+		t.Errorf("a voyage of the past: %v", err)
 	}
 }

@@ -52,6 +52,12 @@ type Need struct {
 	Weight   int64 `json:"weight"`
 }
 
+// Span are the legs that a booking travels: from leg First until before leg End, counted from 0.
+type Span struct {
+	First int `json:"first"`
+	End   int `json:"end"`
+}
+
 // Entry says what the ledger did for a booking.
 type Entry string
 
@@ -62,7 +68,7 @@ const (
 
 // Indexes of the ledgers.
 const (
-	bySailing = "sailing" // open voyages by "" (no ports) in order of id, or by each port of departure in order of time
+	bySailing = "sailing" // open voyages with room: by each port of loading in order of departure, or withoutPorts in order of id
 	byPending = "pending" // voyages with pending bookings
 )
 
@@ -93,17 +99,21 @@ func newLedger(v *Voyage) Ledger {
 	return l
 }
 
-// sailingKeys leaves out voyages that can take nothing: a search does not pass over full ships again and again.
+// sailingKeys leaves out ports from which nothing more can be loaded: a search does not pass over full ships again and again.
 func (l *Ledger) sailingKeys() []store.Key {
-	if !l.Open || !l.fits(Need{Quarters: 1, Weight: 1}) {
+	if !l.Open {
 		return nil
 	}
-	if len(l.Calls) == 0 {
-		return []store.Key{{Match: withoutPorts}}
-	}
 	var keys []store.Key
-	for _, c := range l.Calls[:len(l.Calls)-1] {
-		keys = append(keys, store.Key{Match: c.Port, Order: sortable(c.Departure)})
+	for i := range l.Legs {
+		if !l.fits(Need{Quarters: 1, Weight: 1}, Span{First: i, End: i + 1}) {
+			continue
+		}
+		if len(l.Calls) == 0 {
+			keys = append(keys, store.Key{Match: withoutPorts})
+		} else {
+			keys = append(keys, store.Key{Match: l.Calls[i].Port, Order: sortable(l.Calls[i].Departure)})
+		}
 	}
 	return keys
 }
@@ -111,9 +121,12 @@ func (l *Ledger) sailingKeys() []store.Key {
 // sortable writes a time so that the order of bytes is the order of time.
 func sortable(t time.Time) string { return t.UTC().Format("20060102150405") }
 
-// fits tells whether every leg has room for the need.
-func (l *Ledger) fits(n Need) bool {
-	for _, leg := range l.Legs {
+// whole are all legs.
+func (l *Ledger) whole() Span { return Span{End: len(l.Legs)} }
+
+// fits tells whether every leg of the span has room for the need.
+func (l *Ledger) fits(n Need, s Span) bool {
+	for _, leg := range l.Legs[s.First:s.End] {
 		if leg.UsedQuarters+n.Quarters > leg.Quarters || leg.UsedWeight+n.Weight > leg.Weight {
 			return false
 		}
@@ -121,9 +134,9 @@ func (l *Ledger) fits(n Need) bool {
 	return true
 }
 
-// reserve counts a booking whose allocation is an open intent. changed is false when it was counted before.
+// enter counts a booking whose allocation is an open intent. changed is false when it was counted before.
 // Errors: wrong_state, no_capacity, unavailable.
-func (l *Ledger) reserve(booking string, n Need) (changed bool, err error) {
+func (l *Ledger) enter(booking string, n Need, s Span) (changed bool, err error) {
 	switch l.Pending[booking] {
 	case Reserved:
 		return false, nil
@@ -133,19 +146,19 @@ func (l *Ledger) reserve(booking string, n Need) (changed bool, err error) {
 	switch {
 	case !l.Open:
 		return false, fault.New(fault.WrongState, "the voyage takes no more bookings")
-	case !l.fits(n):
+	case !l.fits(n, s):
 		return false, errNoCapacity()
 	case len(l.Pending) >= maxPending:
 		return false, fault.New(fault.Unavailable, "too many bookings on this voyage at once; try again in a moment").WithRetryAfter(time.Second)
 	}
-	l.count(n, +1)
+	l.count(n, s, +1)
 	l.note(booking, Reserved)
 	return true, nil
 }
 
-// release takes a booking out of the count, or bars it from coming in when it was never counted. counted tells whether the
+// strike takes a booking out of the count, or bars it from coming in when it was never counted. counted tells whether the
 // allocation says that it was, for a booking that is not pending. changed is false when it was released before.
-func (l *Ledger) release(booking string, n Need, counted bool) (changed bool, err error) {
+func (l *Ledger) strike(booking string, n Need, s Span, counted bool) (changed bool, err error) {
 	entry := l.Pending[booking]
 	if entry == Released {
 		return false, nil
@@ -154,7 +167,7 @@ func (l *Ledger) release(booking string, n Need, counted bool) (changed bool, er
 		return false, fault.New(fault.Unavailable, "too many cancellations on this voyage at once; try again in a moment").WithRetryAfter(time.Second)
 	}
 	if entry == Reserved || counted {
-		l.count(n, -1)
+		l.count(n, s, -1)
 	}
 	l.note(booking, Released)
 	return true, nil
@@ -169,8 +182,8 @@ func (l *Ledger) forget(booking string) (changed bool) {
 	return true
 }
 
-func (l *Ledger) count(n Need, sign int64) {
-	for i := range l.Legs {
+func (l *Ledger) count(n Need, s Span, sign int64) {
+	for i := s.First; i < s.End; i++ {
 		l.Legs[i].UsedQuarters += sign * n.Quarters
 		l.Legs[i].UsedWeight += sign * n.Weight
 	}

@@ -35,7 +35,7 @@ type Consignments interface {
 //
 // What becomes of a booking is never decided here. The consignment document is the truth, and it alone is asked.
 type settler struct {
-	*registrar
+	rooms        *registrar
 	fleet        *fleet
 	consignments Consignments
 	log          *slog.Logger
@@ -73,7 +73,7 @@ func (s *settler) pending(ctx context.Context) error {
 	list := store.List[Ledger]{Index: byPending, Match: "yes", Limit: 50}
 	var failures []error
 	for {
-		page, err := s.ledgers.Find(ctx, list)
+		page, err := s.rooms.ledgers.Find(ctx, list)
 		if err != nil {
 			return err
 		}
@@ -96,13 +96,13 @@ func (s *settler) ledger(ctx context.Context, l *Ledger) error {
 	var open, written []store.Document[Allocation]
 	for len(ids) > 0 {
 		n := min(len(ids), 1000)
-		found, err := s.allocations.GetMany(ctx, ids[:n])
+		found, err := s.rooms.allocations.GetMany(ctx, ids[:n])
 		if err != nil {
 			return err
 		}
 		ids = ids[n:]
 		for _, a := range found {
-			if a.Value.State == Intent || a.Value.State == Releasing {
+			if a.Value.State == StateIntent || a.Value.State == StateReleasing {
 				open = append(open, a)
 			} else {
 				written = append(written, a)
@@ -116,11 +116,11 @@ func (s *settler) ledger(ctx context.Context, l *Ledger) error {
 // openEnds goes over allocations that no request is working on any more: intents that no ledger has pending, because they
 // were refused or the process died, and releases that were cut off.
 func (s *settler) openEnds(ctx context.Context) error {
-	until := s.now().Add(-abandoned).UTC().Format(time.RFC3339Nano)
+	until := s.rooms.now().Add(-abandoned).UTC().Format(time.RFC3339Nano)
 	list := store.List[Allocation]{Index: byOpenEnd, Match: "yes", Until: until, Limit: maxAsked}
 	var failures []error
 	for {
-		page, err := s.allocations.Find(ctx, list)
+		page, err := s.rooms.allocations.Find(ctx, list)
 		if err != nil {
 			return errors.Join(append(failures, err)...)
 		}
@@ -190,14 +190,14 @@ func (s *settler) end(ctx context.Context, a store.Document[Allocation], o *cons
 		return false, nil // its request is under way
 	case consignmentpb.State_CONFIRMED, consignmentpb.State_COMPLETED:
 		if o.GetVoyageId() != a.Value.VoyageID {
-			return true, s.releaseOne(ctx, a) // it found room on another voyage
+			return true, s.rooms.releaseOne(ctx, a) // it found room on another voyage
 		}
-		if a.Value.State != Intent {
+		if a.Value.State != StateIntent {
 			return false, fmt.Errorf("allocation %s/%s is %s but its booking is confirmed", a.Value.VoyageID, a.Value.BookingID, a.Value.State)
 		}
-		return true, s.firm(ctx, a)
+		return true, s.rooms.firm(ctx, a)
 	case consignmentpb.State_REJECTED, consignmentpb.State_CANCELLED:
-		return true, s.releaseOne(ctx, a)
+		return true, s.rooms.releaseOne(ctx, a)
 	}
 	return false, fmt.Errorf("booking %s: unknown state %s", o.GetBookingId(), o.GetState())
 }
@@ -207,7 +207,7 @@ func (s *settler) forget(ctx context.Context, written []store.Document[Allocatio
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(maxGathered)
 	for _, a := range written {
-		group.Go(func() error { return s.books.forget(ctx, a.Value.VoyageID, a.Value.BookingID) })
+		group.Go(func() error { return s.rooms.books.forget(ctx, a.Value.VoyageID, a.Value.BookingID) })
 	}
 	return group.Wait()
 }
@@ -217,7 +217,7 @@ func (s *settler) planned(ctx context.Context) error {
 	page, err := s.fleet.voyages.Find(ctx, store.List[Voyage]{
 		Index: byState,
 		Match: string(Planned),
-		Where: func(v *Voyage) bool { return s.now().Sub(v.CreatedAt) > abandoned },
+		Where: func(v *Voyage) bool { return s.rooms.now().Sub(v.CreatedAt) > abandoned },
 		Limit: 100,
 	})
 	if err != nil {

@@ -1,7 +1,9 @@
 // Package vessel is the vessel service: vessels, their voyages, and the room on every leg. It alone decides whether a
 // booking fits, and it never lets the bookings of a voyage exceed what its legs carry, whatever runs at once or dies.
 //
-// How room is booked is written down in booking.go; how a crash in between is mended, in settle.go.
+// Four types do the work. The fleet makes vessels and voyages (fleet.go). The registrar takes room for bookings and gives it
+// back, and says in which steps (registrar.go). The books change the ledgers, in which the room of each voyage is counted
+// (books.go, ledger.go). The settler brings every booking to its end, also those that a crash cut off (settle.go).
 package vessel
 
 import (
@@ -14,7 +16,7 @@ import (
 	vesselpb "github.com/fairwayfreight/fairway/interface-center/out/vessel"
 )
 
-// Name is the service's name in the registry and its folder in the data directory.
+// Name is the service's name, in the registry and as the name of its file in the data directory.
 const Name = "vessel"
 
 // Vessel is a ship that a carrier offers.

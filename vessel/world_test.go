@@ -105,7 +105,7 @@ func (w *world) open(t *testing.T) {
 	must(err)
 	w.registrar = &registrar{allocations: allocations, ledgers: ledgers, books: newBooks(ledgers, allocations), now: w.clock.now}
 	w.fleet = &fleet{vessels: vessels, voyages: voyages, ledgers: ledgers, now: w.clock.now}
-	w.settler = &settler{registrar: w.registrar, fleet: w.fleet, consignments: w.truth, log: slog.New(slog.DiscardHandler)}
+	w.settler = &settler{rooms: w.registrar, fleet: w.fleet, consignments: w.truth, log: slog.New(slog.DiscardHandler)}
 }
 
 // sailing offers a vessel of some TEU and kg with a sailing without ports and returns the voyage's id.
@@ -140,7 +140,8 @@ func (w *world) used(t *testing.T, voyage string) Need {
 
 func (w *world) book(t *testing.T, voyage, booking string, n Need) error {
 	t.Helper()
-	return w.reserve(t.Context(), booking, n, w.ledger(t, voyage))
+	l := w.ledger(t, voyage)
+	return w.reserve(t.Context(), booking, n, l.whole(), l)
 }
 
 func (w *world) allocation(t *testing.T, voyage, booking string) Allocation {

@@ -22,25 +22,26 @@ type registrar struct {
 	now         func() time.Time
 }
 
-// reserve takes room for a booking on a certain voyage. The answer is nil only when the room is taken durably.
+// reserve takes room for a booking on the legs of a certain voyage. The answer is nil only when the room is taken durably.
 // Errors: not_found, wrong_state, no_capacity, unavailable.
-func (r *registrar) reserve(ctx context.Context, booking string, n Need, l *Ledger) error {
+func (r *registrar) reserve(ctx context.Context, booking string, n Need, s Span, l *Ledger) error {
 	// Most refusals are decided here, on a ledger that was just read, and leave no trace.
-	if !l.fits(n) {
+	if !l.fits(n, s) {
 		return errNoCapacity()
 	}
 	_, err := r.allocations.Insert(ctx, Allocation{
 		BookingID: booking,
 		VoyageID:  l.VoyageID,
 		Need:      n,
-		State:     Intent,
+		Span:      s,
+		State:     StateIntent,
 		CreatedAt: r.now().UTC(),
 	})
 	if err != nil && !store.IsDuplicate(err, "id") {
 		return err
 	}
 	// An intent that is refused now stays: only the consignment's end releases an allocation, and the settler will ask.
-	return r.books.reserve(ctx, l.VoyageID, booking)
+	return r.books.enter(ctx, l.VoyageID, booking)
 }
 
 // held finds the voyage on which the booking has room already, by an earlier attempt; nil when there is none.
@@ -50,10 +51,10 @@ func (r *registrar) held(ctx context.Context, booking string) (*Ledger, error) {
 		return nil, err
 	}
 	for _, a := range allocations {
-		if a.Value.State == Releasing || a.Value.State == ReleasedState {
+		if a.Value.State == StateReleasing || a.Value.State == StateReleased {
 			return nil, errReleased()
 		}
-		err := r.books.reserve(ctx, a.Value.VoyageID, booking)
+		err := r.books.enter(ctx, a.Value.VoyageID, booking)
 		if code := fault.CodeOf(err); code == fault.NoCapacity || code == fault.WrongState {
 			continue
 		}
@@ -89,21 +90,21 @@ func (r *registrar) release(ctx context.Context, booking string) error {
 }
 
 func (r *registrar) releaseOne(ctx context.Context, a store.Document[Allocation]) error {
-	if a.Value.State == ReleasedState {
+	if a.Value.State == StateReleased {
 		return nil
 	}
 	_, err := r.allocations.Update(ctx, allocationID(a.Value.VoyageID, a.Value.BookingID), func(doc *store.Document[Allocation]) ([]store.Event, error) {
-		if doc.Value.State == Releasing || doc.Value.State == ReleasedState {
+		if doc.Value.State == StateReleasing || doc.Value.State == StateReleased {
 			return nil, store.ErrUnchanged
 		}
-		doc.Value.Firm = doc.Value.State == Firm
-		doc.Value.State = Releasing
+		doc.Value.WasFirm = doc.Value.State == StateFirm
+		doc.Value.State = StateReleasing
 		return nil, nil
 	})
 	if err != nil {
 		return err
 	}
-	if err := r.books.release(ctx, a.Value.VoyageID, a.Value.BookingID); err != nil {
+	if err := r.books.strike(ctx, a.Value.VoyageID, a.Value.BookingID); err != nil {
 		return err
 	}
 	return r.released(ctx, a.Value.VoyageID, a.Value.BookingID)
@@ -113,10 +114,10 @@ func (r *registrar) releaseOne(ctx context.Context, a store.Document[Allocation]
 // nobody has to wait for: the settler sees to it.
 func (r *registrar) released(ctx context.Context, voyage, booking string) error {
 	_, err := r.allocations.Update(ctx, allocationID(voyage, booking), func(doc *store.Document[Allocation]) ([]store.Event, error) {
-		if doc.Value.State != Releasing {
+		if doc.Value.State != StateReleasing {
 			return nil, store.ErrUnchanged
 		}
-		doc.Value.State = ReleasedState
+		doc.Value.State = StateReleased
 		return nil, nil
 	})
 	if errors.Is(err, store.ErrNotFound) {
@@ -127,7 +128,7 @@ func (r *registrar) released(ctx context.Context, voyage, booking string) error 
 
 // firm writes through that a booking is confirmed on the voyage.
 func (r *registrar) firm(ctx context.Context, a store.Document[Allocation]) error {
-	a.Value.State = Firm
+	a.Value.State = StateFirm
 	_, err := r.allocations.Replace(ctx, a.Value, a.Version)
 	if errors.Is(err, store.ErrConflict) {
 		return nil // somebody else goes on with it

@@ -12,10 +12,11 @@ import (
 
 // Reserve takes room for a booking: on the voyage it names, else on the first sailing that has room.
 func (h *handler) Reserve(ctx context.Context, req *vesselpb.Reservation, rsp *vesselpb.Allocation) error {
+	rule.NormalizeReservation(req)
 	if err := fault.InvalidFields(rule.Reservation(req)); err != nil {
 		return err
 	}
-	taken, err := h.held(ctx, req.GetBookingId())
+	taken, err := h.rooms.held(ctx, req.GetBookingId())
 	if err != nil {
 		return err
 	}
@@ -31,22 +32,23 @@ func (h *handler) Reserve(ctx context.Context, req *vesselpb.Reservation, rsp *v
 	return nil
 }
 
+// take finds a voyage for a booking that has none and takes room on it.
 func (h *handler) take(ctx context.Context, req *vesselpb.Reservation) (*Ledger, error) {
 	w := wish{
-		need: Need{Quarters: req.GetQuarters(), Weight: req.GetWeight()},
-		from: req.GetFrom(),
-		to:   req.GetTo(),
+		need:      Need{Quarters: req.GetQuarters(), Weight: req.GetWeight()},
+		from:      req.GetFrom(),
+		to:        req.GetTo(),
+		notBefore: h.rooms.now(),
+	}
+	if at := req.GetNotBefore(); at != nil && at.AsTime().After(w.notBefore) {
+		w.notBefore = at.AsTime()
 	}
 	if req.GetVoyageId() != "" {
 		return h.takeOn(ctx, req.GetVoyageId(), req.GetBookingId(), w)
 	}
-	w.notBefore = h.now() // what has sailed takes nobody along
-	if at := req.GetNotBefore(); at != nil && at.AsTime().After(w.notBefore) {
-		w.notBefore = at.AsTime()
-	}
 	var taken *Ledger
-	err := sailings(ctx, h.ledgers, w, func(l *Ledger) (bool, error) {
-		err := h.reserve(ctx, req.GetBookingId(), w.need, l)
+	err := sailings(ctx, h.rooms.ledgers, w, func(l *Ledger, s Span) (bool, error) {
+		err := h.rooms.reserve(ctx, req.GetBookingId(), w.need, s, l)
 		if code := fault.CodeOf(err); code == fault.NoCapacity || code == fault.WrongState {
 			return false, nil // somebody was quicker: try the next
 		}
@@ -62,25 +64,32 @@ func (h *handler) take(ctx context.Context, req *vesselpb.Reservation) (*Ledger,
 	return taken, nil
 }
 
-// takeOn takes room on a certain voyage.
+// takeOn takes room on a certain voyage. Errors: not_found, invalid when it does not sail as the booking asks, no_capacity,
+// wrong_state, unavailable.
 func (h *handler) takeOn(ctx context.Context, voyage, booking string, w wish) (*Ledger, error) {
-	ledger, err := h.ledgers.Get(ctx, voyage)
+	ledger, err := h.rooms.ledgers.Get(ctx, voyage)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, errNoVoyage()
 	}
 	if err != nil {
 		return nil, err
 	}
-	if w.from != "" && !ledger.Value.calls(w.from, w.to) {
-		return nil, fault.InvalidFields([]fault.Field{{Name: "voyage_id", Rule: "route", Message: "the voyage does not sail from " + w.from + " to " + w.to}})
+	if len(ledger.Value.spans(w)) == 0 {
+		return nil, fault.InvalidFields([]fault.Field{{
+			Name: "voyage_id", Rule: "route", Message: "the voyage has sailed already, or does not sail on the way and by the time asked for",
+		}})
 	}
-	return &ledger.Value, h.reserve(ctx, booking, w.need, &ledger.Value)
+	span, ok := ledger.Value.place(w)
+	if !ok {
+		return nil, errNoCapacity()
+	}
+	return &ledger.Value, h.rooms.reserve(ctx, booking, w.need, span, &ledger.Value)
 }
 
 // Release gives back all that a booking took.
 func (h *handler) Release(ctx context.Context, req *vesselpb.ReleaseRequest, _ *vesselpb.ReleaseResponse) error {
-	if req.GetBookingId() == "" {
-		return fault.InvalidFields([]fault.Field{{Name: "booking_id", Rule: "required", Message: "is required"}})
+	if !rule.PlausibleID(req.GetBookingId()) {
+		return fault.InvalidFields([]fault.Field{{Name: "booking_id", Rule: "format", Message: "is not an id"}})
 	}
-	return h.release(ctx, req.GetBookingId())
+	return h.rooms.release(ctx, req.GetBookingId())
 }

@@ -27,7 +27,7 @@ func TestABookingTakesRoomAndACancellationGivesItBack(t *testing.T) {
 	}
 	w.truth.say("b1", consignmentpb.State_CONFIRMED, v)
 	w.settle(t)
-	if a := w.allocation(t, v, "b1"); a.State != Firm {
+	if a := w.allocation(t, v, "b1"); a.State != StateFirm {
 		t.Errorf("the allocation is %s", a.State)
 	}
 	w.quiet(t, v)
@@ -126,7 +126,7 @@ func TestTwoReplicasOnOneVoyageStayExact(t *testing.T) {
 	var wait sync.WaitGroup
 	for i := range 120 {
 		wait.Go(func() {
-			err := replicas[i%2].reserve(t.Context(), fmt.Sprint("b", i), oneTEU, w.ledger(t, v))
+			err := replicas[i%2].reserve(t.Context(), fmt.Sprint("b", i), oneTEU, Span{End: 1}, w.ledger(t, v))
 			if err == nil {
 				booked.Add(1)
 			} else if !errors.Is(err, fault.NoCapacity) {
@@ -184,15 +184,15 @@ func TestReserveAndReleaseOfOneBookingAtOnceLeaveNothingBehind(t *testing.T) {
 func TestAFullLedgerMakesBookingsWait(t *testing.T) {
 	l := &Ledger{Open: true, Legs: []Room{{Quarters: 1 << 40, Weight: 1 << 40}}}
 	for i := range maxPending {
-		if _, err := l.reserve(fmt.Sprint(i), oneTEU); err != nil {
+		if _, err := l.enter(fmt.Sprint(i), oneTEU, l.whole()); err != nil {
 			t.Fatal(err)
 		}
 	}
-	_, err := l.reserve("one more", oneTEU)
+	_, err := l.enter("one more", oneTEU, l.whole())
 	if !errors.Is(err, fault.Unavailable) || fault.From(err).RetryAfter == 0 {
 		t.Errorf("got %v", err)
 	}
-	if _, err := l.release("a cancellation", oneTEU, true); err != nil {
+	if _, err := l.strike("a cancellation", oneTEU, l.whole(), true); err != nil {
 		t.Errorf("giving room back is kept waiting: %v", err)
 	}
 }
@@ -201,12 +201,12 @@ func TestAFullLedgerMakesBookingsWait(t *testing.T) {
 func TestEveryCut(t *testing.T) {
 	ctx := t.Context()
 	intent := func(w *world, v string) {
-		if _, err := w.allocations.Insert(ctx, Allocation{BookingID: "b", VoyageID: v, Need: oneTEU, State: Intent, CreatedAt: w.clock.now()}); err != nil {
+		if _, err := w.allocations.Insert(ctx, Allocation{BookingID: "b", VoyageID: v, Need: oneTEU, Span: Span{End: 1}, State: StateIntent, CreatedAt: w.clock.now()}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	counted := func(w *world, v string) {
-		if err := w.books.reserve(ctx, v, "b"); err != nil {
+		if err := w.books.enter(ctx, v, "b"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -229,14 +229,14 @@ func TestEveryCut(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		doc.Value.Firm = doc.Value.State == Firm
-		doc.Value.State = Releasing
+		doc.Value.WasFirm = doc.Value.State == StateFirm
+		doc.Value.State = StateReleasing
 		if _, err := w.allocations.Replace(ctx, doc.Value, doc.Version); err != nil {
 			t.Fatal(err)
 		}
 	}
 	uncounted := func(w *world, v string) {
-		if err := w.books.release(ctx, v, "b"); err != nil {
+		if err := w.books.strike(ctx, v, "b"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -309,7 +309,7 @@ func TestABookingWhoseRequestIsUnderWayIsLeftAlone(t *testing.T) {
 	w.truth.say("b", consignmentpb.State_RECEIVED, "")
 	w.clock.advance(time.Hour)
 	w.settle(t)
-	if a := w.allocation(t, v, "b"); a.State != Intent || w.used(t, v) != oneTEU {
+	if a := w.allocation(t, v, "b"); a.State != StateIntent || w.used(t, v) != oneTEU {
 		t.Errorf("%+v, used %+v", a, w.used(t, v))
 	}
 }
