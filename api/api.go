@@ -26,6 +26,8 @@ import (
 type Config struct {
 	// RequestTimeout is the time that a request may take, from its header to its answer; it is handed on to the services.
 	RequestTimeout time.Duration
+	// MaxBody is the most bytes that a request's body may have.
+	MaxBody int64
 	// DrainDelay is how long Stop keeps accepting connections while readiness already says no, so that load balancers can
 	// look elsewhere first. 0 where there is none.
 	DrainDelay time.Duration

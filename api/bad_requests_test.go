@@ -2,9 +2,13 @@ package api_test
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/fairwayfreight/fairway/api"
 )
 
 const (
@@ -265,6 +269,17 @@ func TestEveryRouteRefusesUnknownParameters(t *testing.T) {
 		}
 		if len(b.seen()) > 0 {
 			t.Errorf("%s: a service was called", call)
+		}
+	}
+}
+
+func TestTheLargestBodyIsAsConfigured(t *testing.T) {
+	b := newBench(t, api.Config{MaxBody: 100, RequestTimeout: time.Second})
+	for size, want := range map[int]int{90: http.StatusCreated, 101: http.StatusRequestEntityTooLarge} {
+		body := `{"name":"Ship","capacity":1,"max_weight":1`
+		body += strings.Repeat(" ", size-len(body)-1) + "}"
+		if got := b.do("POST", "/api/v1/vessels", body); got.Code != want {
+			t.Errorf("%d bytes: status %d, want %d", size, got.Code, want)
 		}
 	}
 }

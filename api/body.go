@@ -15,13 +15,12 @@ import (
 )
 
 const (
-	maxBody  = 1 << 20 // bytes
-	maxDepth = 32      // objects and arrays within each other
+	maxDepth = 32 // objects and arrays within each other
 )
 
 // object reads the body, which must be one JSON object. Errors: invalid, too_large, unsupported_media_type.
 func (r *request) object() (*object, error) {
-	raw, err := readBody(r.writer, r.http)
+	raw, err := readBody(r.writer, r.http, r.maxBody)
 	if err != nil {
 		return nil, err
 	}
@@ -36,7 +35,7 @@ func (r *request) object() (*object, error) {
 // noBody reads the body of a call that takes none. An empty object is as good: some clients cannot send nothing.
 // Errors: as object.
 func (r *request) noBody() error {
-	raw, err := readBody(r.writer, r.http)
+	raw, err := readBody(r.writer, r.http, r.maxBody)
 	if err != nil || len(raw) == 0 {
 		return err
 	}
@@ -48,17 +47,17 @@ func (r *request) noBody() error {
 	return nil
 }
 
-// readBody reads a body of at most maxBody bytes. One that is not empty must say that it is JSON.
-func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+// readBody reads a body of at most limit bytes. One that is not empty must say that it is JSON.
+func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
 	foreign := !isJSON(r.Header)
 	if foreign && r.ContentLength > 0 {
 		return nil, errMedia
 	}
-	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		return nil, fault.New(fault.TooLarge, "the body is larger than %d bytes", maxBody)
+		return nil, fault.New(fault.TooLarge, "the body is larger than %d bytes", limit)
 	case err != nil:
 		return nil, fault.Wrap(fault.Invalid, err, "the body could not be read to its end")
 	case foreign && len(raw) > 0:

@@ -31,7 +31,7 @@ import (
 const goodToken = "good.token"
 
 // noConfig is for tests in which no setting matters.
-var noConfig = api.Config{RequestTimeout: 10 * time.Second}
+var noConfig = api.Config{MaxBody: 1 << 20, RequestTimeout: 10 * time.Second}
 
 // call is what a service was sent.
 type call struct {

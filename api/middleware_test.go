@@ -88,7 +88,7 @@ func TestSignedInRoutesAndOpenOnes(t *testing.T) {
 }
 
 func TestTokenAndDeadlineAreHandedOn(t *testing.T) {
-	b := newBench(t, api.Config{RequestTimeout: 5 * time.Second})
+	b := newBench(t, api.Config{MaxBody: 1 << 20, RequestTimeout: 5 * time.Second})
 	b.do("GET", "/api/v1/consignments", "")
 	calls := b.seen()
 	if len(calls) != 1 || calls[0].token != "Bearer "+goodToken {
@@ -162,7 +162,7 @@ func TestFieldsThatAServiceFindsFaultWith(t *testing.T) {
 }
 
 func TestOutOfTime(t *testing.T) {
-	b := newBench(t, api.Config{RequestTimeout: 20 * time.Millisecond})
+	b := newBench(t, api.Config{MaxBody: 1 << 20, RequestTimeout: 20 * time.Millisecond})
 	b.before = func(ctx context.Context) { <-ctx.Done() }
 	if p := readProblem(t, b.do("GET", "/api/v1/vessels", "")); p.Status != 504 {
 		t.Errorf("%+v", p)

@@ -26,7 +26,7 @@ func FuzzObject(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body string) {
 		req := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
 		req.Header.Set("Content-Type", "application/json")
-		r := &request{http: req, writer: httptest.NewRecorder()}
+		r := &request{maxBody: 1 << 20, http: req, writer: httptest.NewRecorder()}
 		o, err := r.object()
 		if err != nil {
 			return
@@ -85,7 +85,7 @@ func TestWhiteSpaceAndEscapesChangeNothing(t *testing.T) {
 	} {
 		req := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
 		req.Header.Set("Content-Type", "application/json")
-		r := &request{http: req, writer: httptest.NewRecorder()}
+		r := &request{maxBody: 1 << 20, http: req, writer: httptest.NewRecorder()}
 		o, err := r.object()
 		if err != nil {
 			t.Fatalf("%v: %s", err, body)

@@ -20,14 +20,15 @@ type request struct {
 	query  url.Values
 	found  findings
 
-	http   *http.Request
-	writer http.ResponseWriter
-	root   *object // the body, once it was read
+	http    *http.Request
+	writer  http.ResponseWriter
+	maxBody int64
+	root    *object // the body, once it was read
 }
 
 // newRequest reads the parameters of a request. An id that cannot be one is not found, without asking anybody.
-func newRequest(c *gin.Context, params []string) (*request, error) {
-	r := &request{ctx: c.Request.Context(), id: c.Param("id"), http: c.Request, writer: c.Writer}
+func (g *Gateway) newRequest(c *gin.Context, params []string) (*request, error) {
+	r := &request{ctx: c.Request.Context(), id: c.Param("id"), http: c.Request, writer: c.Writer, maxBody: g.cfg.MaxBody}
 	if _, has := c.Params.Get("id"); has && !rule.PlausibleID(r.id) {
 		return nil, fault.New(fault.NotFound, "there is no such thing")
 	}

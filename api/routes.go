@@ -92,7 +92,7 @@ func (g *Gateway) mount() {
 // serve makes a gin handler of a route.
 func (g *Gateway) serve(rt route) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		r, err := newRequest(c, rt.params)
+		r, err := g.newRequest(c, rt.params)
 		if err != nil {
 			refuse(c, err)
 			return

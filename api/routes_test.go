@@ -46,11 +46,11 @@ var (
 
 	booked = &consignmentpb.Consignment{Id: "c1", State: consignmentpb.State_CONFIRMED, Description: "Bicycles <new>", Weight: 55_000,
 		Containers: []*consignmentpb.Container{{Id: "b1", Number: "CSQU3054383", Type: "22G1", CustomerId: "cust1", Origin: "Derby", UserId: "u1"}, {}},
-		From:       "CNSHA", To: "NLRTM", NotBefore: on(1, 5), VesselId: "s1", VoyageId: "v2", UserId: "u1", CarrierId: "u2",
+		From:       "CNSHA", To: "NLRTM", NotBefore: on(1, 5), VesselId: "s1", VoyageId: "v2", UserId: "u1", CarrierId: "u2", Reason: "no_capacity",
 		CreatedAt: on(1, 4), Version: 2}
 	bookedJSON = `{"id":"c1","state":"CONFIRMED","description":"Bicycles <new>","weight":55000,
 		"containers":[{"id":"b1","number":"CSQU3054383","type":"22G1","customer_id":"cust1","origin":"Derby","user_id":"u1"},{}],
-		"from":"CNSHA","to":"NLRTM","not_before":"2030-01-05T12:00:00Z","vessel_id":"s1","voyage_id":"v2","user_id":"u1","carrier_id":"u2",
+		"from":"CNSHA","to":"NLRTM","not_before":"2030-01-05T12:00:00Z","vessel_id":"s1","voyage_id":"v2","user_id":"u1","carrier_id":"u2","reason":"no_capacity",
 		"created_at":"2030-01-04T12:00:00Z","version":2}`
 )
 

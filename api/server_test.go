@@ -163,7 +163,7 @@ func TestStopFinishesWhatIsInFlight(t *testing.T) {
 
 func TestReadinessSaysNoBeforeTheAddressCloses(t *testing.T) {
 	noLeaks(t)
-	b := newBench(t, api.Config{RequestTimeout: time.Second, DrainDelay: time.Hour})
+	b := newBench(t, api.Config{MaxBody: 1 << 20, RequestTimeout: time.Second, DrainDelay: time.Hour})
 	s, url, served := start(t, b)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -188,7 +188,7 @@ func TestReadinessSaysNoBeforeTheAddressCloses(t *testing.T) {
 
 func TestStopCutsOffWhatDoesNotEnd(t *testing.T) {
 	noLeaks(t)
-	b := newBench(t, api.Config{RequestTimeout: time.Hour})
+	b := newBench(t, api.Config{MaxBody: 1 << 20, RequestTimeout: time.Hour})
 	entered := make(chan struct{})
 	b.before = func(ctx context.Context) { close(entered); <-ctx.Done() }
 	s, url, served := start(t, b)

@@ -17,6 +17,8 @@ const Name = "api"
 func Serve(_ context.Context, s *app.Service) error {
 	gateway := New(Config{
 		RequestTimeout: s.Config.API.RequestTimeout,
+		MaxBody:        s.Config.API.MaxBody,
+		DrainDelay:     s.Config.API.DrainDelay,
 	}, Deps{
 		Users:        userpb.NewUserService("user", s.Client),
 		Vessels:      vesselpb.NewVesselService("vessel", s.Client),

@@ -78,6 +78,7 @@ type consignmentView struct {
 	VoyageID    string          `json:"voyage_id,omitempty"`
 	UserID      string          `json:"user_id,omitempty"`
 	CarrierID   string          `json:"carrier_id,omitempty"`
+	Reason      string          `json:"reason,omitempty"`
 	CreatedAt   *time.Time      `json:"created_at,omitempty"`
 	Version     int64           `json:"version"`
 }
@@ -174,6 +175,7 @@ func viewConsignment(c *consignmentpb.Consignment) consignmentView {
 		VoyageID:    c.GetVoyageId(),
 		UserID:      c.GetUserId(),
 		CarrierID:   c.GetCarrierId(),
+		Reason:      c.GetReason(),
 		CreatedAt:   moment(c.GetCreatedAt()),
 		Version:     c.GetVersion(),
 	}

@@ -51,6 +51,9 @@ type API struct {
 	RequestTimeout time.Duration
 	// MaxBody is the most bytes that a request's body may have.
 	MaxBody int64
+	// DrainDelay is how long a stopping gateway keeps its address open while /readyz already says no, so that load balancers
+	// look elsewhere first.
+	DrainDelay time.Duration
 }
 
 // RPC is how services serve and call each other.

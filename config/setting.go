@@ -69,6 +69,8 @@ var table = []setting{
 		duration("10s", 100*time.Millisecond, 10*time.Minute), func(c *Config) *time.Duration { return &c.API.RequestTimeout }),
 	row("api.max_body", "largest body of a request, in bytes or with a unit",
 		size("1MiB", 1<<10, 1<<30), func(c *Config) *int64 { return &c.API.MaxBody }),
+	row("api.drain_delay", "time that a stopping gateway still takes requests while it tells load balancers to look elsewhere",
+		duration("5s", 0, time.Minute), func(c *Config) *time.Duration { return &c.API.DrainDelay }),
 
 	row("rpc.address", "host:port on which services answer each other; port 0 takes any free one",
 		hostPort(), func(c *Config) *string { return &c.RPC.Address }),
