@@ -12,7 +12,7 @@ import (
 	consignmentpb "github.com/fairwayfreight/fairway/interface-center/out/consignment"
 )
 
-// Name is the service's name in the registry and its folder in the data directory.
+// Name is the service's name, in the registry and as the name of its file in the data directory.
 const Name = "consignment"
 
 // Consignment is a booking.
@@ -112,6 +112,7 @@ func (c *Consignment) message(version int64) *consignmentpb.Consignment {
 		VoyageId:    c.VoyageID,
 		VesselId:    c.VesselID,
 		CarrierId:   c.CarrierID,
+		Reason:      c.Reason,
 		CreatedAt:   timestamppb.New(c.CreatedAt),
 		Version:     version,
 	}

@@ -136,7 +136,7 @@ func query(req *consignmentpb.GetRequest, caller auth.Identity) store.List[Consi
 	return list
 }
 
-// Settle tells the vessel service how bookings ended.
+// Settle tells the vessel service how bookings ended, and ends those that no request can be working on any more.
 func (h *handler) Settle(ctx context.Context, req *consignmentpb.SettleRequest, rsp *consignmentpb.SettleResponse) error {
 	if n := len(req.GetBookingIds()); n > 500 {
 		return fault.InvalidFields([]fault.Field{{Name: "booking_ids", Rule: "length", Message: "at most 500"}})

@@ -13,7 +13,7 @@ import (
 	"github.com/fairwayfreight/fairway/common/trace"
 )
 
-// Name is the service's name in the registry and its folder in the data directory.
+// Name is the service's name, in the registry and as the name of its file in the data directory.
 const Name = "log"
 
 // Entry is the record of one event. Its id is the event's, so an event makes one entry however often it is delivered, and

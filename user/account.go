@@ -12,7 +12,7 @@ import (
 	userpb "github.com/fairwayfreight/fairway/interface-center/out/user"
 )
 
-// Name is the service's name in the registry and its folder in the data directory.
+// Name is the service's name, in the registry and as the name of its file in the data directory.
 const Name = "user"
 
 // Account is a person who may sign in.

@@ -103,7 +103,9 @@ type Consignment struct {
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
 	Version   int64                  `protobuf:"varint,13,opt,name=version,proto3" json:"version,omitempty"`
 	// The owner of the vessel it was given.
-	CarrierId     string `protobuf:"bytes,14,opt,name=carrier_id,json=carrierId,proto3" json:"carrier_id,omitempty"`
+	CarrierId string `protobuf:"bytes,14,opt,name=carrier_id,json=carrierId,proto3" json:"carrier_id,omitempty"`
+	// Why it was REJECTED: the code of the refusal, such as "no_capacity"; "unavailable" when room could not be found in time.
+	Reason        string `protobuf:"bytes,15,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -232,6 +234,13 @@ func (x *Consignment) GetVersion() int64 {
 func (x *Consignment) GetCarrierId() string {
 	if x != nil {
 		return x.CarrierId
+	}
+	return ""
+}
+
+func (x *Consignment) GetReason() string {
+	if x != nil {
+		return x.Reason
 	}
 	return ""
 }
@@ -659,7 +668,7 @@ var File_consignment_consignment_proto protoreflect.FileDescriptor
 
 const file_consignment_consignment_proto_rawDesc = "" +
 	"\n" +
-	"\x1dconsignment/consignment.proto\x12\vconsignment\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdf\x03\n" +
+	"\x1dconsignment/consignment.proto\x12\vconsignment\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf7\x03\n" +
 	"\vConsignment\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12 \n" +
 	"\vdescription\x18\x02 \x01(\tR\vdescription\x12\x16\n" +
@@ -680,7 +689,8 @@ const file_consignment_consignment_proto_rawDesc = "" +
 	"created_at\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x12\x18\n" +
 	"\aversion\x18\r \x01(\x03R\aversion\x12\x1d\n" +
 	"\n" +
-	"carrier_id\x18\x0e \x01(\tR\tcarrierId\"\x99\x01\n" +
+	"carrier_id\x18\x0e \x01(\tR\tcarrierId\x12\x16\n" +
+	"\x06reason\x18\x0f \x01(\tR\x06reason\"\x99\x01\n" +
 	"\tContainer\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1f\n" +
 	"\vcustomer_id\x18\x02 \x01(\tR\n" +
