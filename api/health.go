@@ -39,10 +39,9 @@ func (g *Gateway) ready(c *gin.Context) {
 	}
 	ctx, cancel := context.WithTimeout(c.Request.Context(), readyTimeout)
 	defer cancel()
-	missing := g.deps.Ready(ctx)
+	missing := g.settleReadiness(ctx)
 	switch {
 	case len(missing) == 0:
-		g.served.Store(true)
 		reply{status: http.StatusOK, body: healthAnswer{Status: "ready"}}.send(c)
 	case g.served.Load():
 		reply{status: http.StatusOK, body: healthAnswer{Status: "degraded", Degraded: missing}}.send(c)
@@ -51,4 +50,13 @@ func (g *Gateway) ready(c *gin.Context) {
 		p.Missing = missing
 		p.send(c, 0)
 	}
+}
+
+// settleReadiness asks what is missing, and remembers when for the first time nothing is.
+func (g *Gateway) settleReadiness(ctx context.Context) []string {
+	missing := g.deps.Ready(ctx)
+	if len(missing) == 0 {
+		g.served.Store(true)
+	}
+	return missing
 }

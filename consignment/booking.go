@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/fairwayfreight/fairway/common/auth"
@@ -17,10 +18,14 @@ import (
 )
 
 const (
-	// bookingTimeout is the longest that a request may work on a booking.
+	// bookingTimeout is the longest that a request may take to find room, rejectTimeout the longest to give up after that.
 	bookingTimeout = 5 * time.Second
-	// abandoned is the age at which a booking that is still RECEIVED belongs to no request any more.
-	abandoned = bookingTimeout + 3*time.Second
+	rejectTimeout  = 2 * time.Second
+	// abandoned is the age at which a booking that is still RECEIVED belongs to no request any more. The vessel service's own
+	// such age is longer, so by then this service has decided.
+	abandoned = bookingTimeout + rejectTimeout + time.Second
+	// together is how many bookings are ended at once, so that their writes share commits.
+	together = 64
 )
 
 // Vessels is what booking asks of the vessel service.
@@ -32,22 +37,24 @@ type Vessels interface {
 // desk books and cancels.
 //
 // A booking is stored as RECEIVED, the vessel service takes the room, the booking becomes CONFIRMED: in this order, so that
-// a confirmed booking has its room at every moment. When a crash or a lost answer cuts this off, the booking stays RECEIVED
-// until no request can be working on it, and is then moved to REJECTED; only after that does the vessel service, which asks
-// before it gives room back, release what was taken. The move is a compare-and-set, so a request that comes late finds its
-// booking rejected and cannot confirm it, or has confirmed it and it stays.
+// a confirmed booking has its room at every moment. When the vessel service refuses, or cannot be asked, or does not answer,
+// the booking becomes REJECTED. The vessel service asks before it gives room back, and so releases what it may have taken
+// after that, never before. When a crash cuts this off, the booking stays RECEIVED until no request can be working on it and
+// is then rejected as well. Each move is a compare-and-set, so a request that comes late finds its booking rejected and
+// cannot confirm it, or has confirmed it and it stays.
 type desk struct {
 	consignments *store.Collection[Consignment]
 	vessels      Vessels
 	now          func() time.Time
 }
 
-// book stores a booking and finds room for it. quarters is what it needs, in quarters of a TEU.
+// book stores a booking and finds room for it. quarters is what it needs, in quarters of a TEU. It goes on when its caller
+// goes away: to finish takes milliseconds, to clean up after half of it takes longer.
 //
-// Errors: no_capacity, not_found (voyage), wrong_state, invalid: the booking is kept as REJECTED. After any other error it
-// is RECEIVED and is settled later.
+// Errors: no_capacity, not_found (voyage), wrong_state, invalid, unavailable and the like: the booking is kept as REJECTED.
 func (d *desk) book(ctx context.Context, c Consignment, quarters int64) (store.Document[Consignment], error) {
-	ctx, cancel := context.WithTimeout(ctx, bookingTimeout)
+	asked := ctx
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(asked), bookingTimeout)
 	defer cancel()
 	c.State = Received
 	c.CreatedAt = d.now().UTC()
@@ -66,21 +73,12 @@ func (d *desk) book(ctx context.Context, c Consignment, quarters int64) (store.D
 	if err == nil {
 		return d.confirm(ctx, doc, room)
 	}
-	if code := fault.CodeOf(err); refusal(code) {
-		if _, err := d.reject(ctx, doc.Value.ID, code); err != nil {
-			return doc, err
-		}
+	late, cancelLate := context.WithTimeout(context.WithoutCancel(asked), rejectTimeout)
+	defer cancelLate()
+	if _, failed := d.reject(late, doc.Value.ID, fault.CodeOf(err)); failed != nil && !errors.Is(failed, fault.WrongState) {
+		return doc, errors.Join(err, failed)
 	}
 	return doc, err
-}
-
-// refusal tells the codes with which the vessel service says that it has taken no room and will not.
-func refusal(code fault.Code) bool {
-	switch code {
-	case fault.NoCapacity, fault.NotFound, fault.WrongState, fault.Invalid:
-		return true
-	}
-	return false
 }
 
 func reservation(c *Consignment, quarters int64) *vesselpb.Reservation {
@@ -170,32 +168,42 @@ func (d *desk) release(ctx context.Context, doc store.Document[Consignment]) (st
 
 // outcomes tells how bookings ended. Those that no request can be working on any more are first brought to an end.
 func (d *desk) outcomes(ctx context.Context, ids []string) ([]*consignmentpb.Outcome, error) {
-	found, err := d.consignments.GetMany(ctx, ids)
+	outcomes := make([]*consignmentpb.Outcome, len(ids))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(together)
+	for i, id := range ids {
+		group.Go(func() error {
+			var err error
+			outcomes[i], err = d.outcome(ctx, id)
+			return err
+		})
+	}
+	return outcomes, group.Wait()
+}
+
+func (d *desk) outcome(ctx context.Context, id string) (*consignmentpb.Outcome, error) {
+	o := &consignmentpb.Outcome{BookingId: id, State: consignmentpb.State_REJECTED}
+	doc, err := d.consignments.Get(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return o, nil // bookings are stored before any room is asked for, so this one never was
+	}
+	if err == nil {
+		doc, err = d.giveUp(ctx, doc)
+	}
 	if err != nil {
 		return nil, err
 	}
-	outcomes := make([]*consignmentpb.Outcome, len(ids))
-	for i, id := range ids {
-		outcomes[i] = &consignmentpb.Outcome{BookingId: id, State: consignmentpb.State_REJECTED}
-		doc, ok := found[id]
-		if !ok {
-			continue // bookings are stored before any room is asked for, so this one never was
-		}
-		if doc, err = d.giveUp(ctx, doc); err != nil {
-			return nil, err
-		}
-		outcomes[i].State = doc.Value.State.message()
-		if doc.Value.VesselID != "" {
-			outcomes[i].VoyageId = doc.Value.VoyageID
-		}
+	o.State = doc.Value.State.message()
+	if doc.Value.VesselID != "" {
+		o.VoyageId = doc.Value.VoyageID
 	}
-	return outcomes, nil
+	return o, nil
 }
 
 // giveUp rejects a booking that has been RECEIVED for so long that no request is working on it, and returns the booking as
-// it is then.
+// it is then. One that was received far in the future is from before the clock was put right.
 func (d *desk) giveUp(ctx context.Context, doc store.Document[Consignment]) (store.Document[Consignment], error) {
-	if doc.Value.State != Received || d.now().Sub(doc.Value.CreatedAt) < abandoned {
+	if doc.Value.State != Received || d.now().Sub(doc.Value.CreatedAt).Abs() < abandoned {
 		return doc, nil
 	}
 	rejected, err := d.reject(d.onBehalf(ctx, &doc.Value), doc.Value.ID, fault.Unavailable)

@@ -55,7 +55,7 @@ type Container struct {
 const (
 	byParty      = "party"       // by shipper and by carrier
 	byPartyState = "party_state" // the same with the state, for states in which bookings stay
-	byVoyage     = "voyage"      // those that were given a voyage
+	byVoyage     = "voyage"      // those that were given a voyage, by voyage and party
 	byOpenEnd    = "open_end"    // those that somebody has to finish, oldest first
 )
 
@@ -78,13 +78,17 @@ func openConsignments(ctx context.Context, db store.DB) (*store.Collection[Consi
 				if c.VesselID == "" {
 					return nil
 				}
-				return store.Matches(c.VoyageID)
+				var keys []store.Key
+				for _, party := range c.parties() {
+					keys = append(keys, store.Key{Match: voyageParty(c.VoyageID, party)})
+				}
+				return keys
 			}},
 			{Name: byOpenEnd, Keys: func(c *Consignment) []store.Key {
 				if c.State != Received && !c.Releasing {
 					return nil
 				}
-				return []store.Key{{Match: "yes", Order: c.CreatedAt.UTC().Format(time.RFC3339Nano)}}
+				return []store.Key{{Match: "yes", Order: store.TimeOrder(c.CreatedAt)}}
 			}},
 		},
 	})
@@ -99,6 +103,8 @@ func (c *Consignment) parties() []string {
 }
 
 func partyState(party string, s State) string { return party + "/" + string(s) }
+
+func voyageParty(voyage, party string) string { return voyage + "/" + party }
 
 func (c *Consignment) message(version int64) *consignmentpb.Consignment {
 	m := &consignmentpb.Consignment{

@@ -125,9 +125,9 @@ func query(req *consignmentpb.GetRequest, caller auth.Identity) store.List[Consi
 		},
 	}
 	switch {
+	case caller.Has(auth.RoleAdmin): // sees everybody's
 	case req.GetVoyageId() != "":
-		list.Index, list.Match = byVoyage, req.GetVoyageId()
-	case caller.Has(auth.RoleAdmin):
+		list.Index, list.Match = byVoyage, voyageParty(req.GetVoyageId(), caller.UserID)
 	case state != "" && state != Received:
 		list.Index, list.Match = byPartyState, partyState(caller.UserID, state)
 	default:

@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/fairwayfreight/fairway/common/store"
 )
 
@@ -50,9 +52,12 @@ func (s *sweeper) sweep(ctx context.Context) error {
 		if err != nil {
 			return errors.Join(append(failures, err)...)
 		}
+		group, ctx := errgroup.WithContext(ctx)
+		group.SetLimit(together)
 		for _, doc := range page.Items {
-			failures = append(failures, s.finish(ctx, doc))
+			group.Go(func() error { return s.finish(ctx, doc) })
 		}
+		failures = append(failures, group.Wait())
 		if page.Next == "" {
 			return errors.Join(failures...)
 		}

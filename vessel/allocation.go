@@ -53,7 +53,7 @@ func openAllocations(ctx context.Context, db store.DB) (*store.Collection[Alloca
 				if a.State != StateIntent && a.State != StateReleasing {
 					return nil
 				}
-				return []store.Key{{Match: "yes", Order: a.CreatedAt.UTC().Format(time.RFC3339Nano)}}
+				return []store.Key{{Match: "yes", Order: store.TimeOrder(a.CreatedAt)}}
 			}},
 		},
 	})

@@ -25,8 +25,14 @@ type fleet struct {
 	now     func() time.Time
 }
 
+// makingTimeout is the longest that a request may take to make a vessel or a voyage; what is left PLANNED after the longer
+// time of abandoned is nobody's.
+const makingTimeout = 5 * time.Second
+
 // commission stores a vessel, and opens its sailing without ports if it is to have one.
 func (f *fleet) commission(ctx context.Context, v Vessel) (store.Document[Vessel], store.Document[Voyage], error) {
+	ctx, cancel := context.WithTimeout(ctx, makingTimeout)
+	defer cancel()
 	var sailing store.Document[Voyage]
 	if v.OpenSailing {
 		var err error
@@ -72,7 +78,19 @@ func (f *fleet) open(ctx context.Context, planned store.Document[Voyage]) (store
 	if _, err := f.ledgers.Insert(ctx, newLedger(&planned.Value)); err != nil && !store.IsDuplicate(err, "id") {
 		return planned, err
 	}
-	return f.voyages.Update(ctx, planned.Value.ID, func(doc *store.Document[Voyage]) ([]store.Event, error) {
+	opened, err := f.markOpen(ctx, planned.Value.ID)
+	if errors.Is(err, store.ErrNotFound) {
+		// It was taken for abandoned while this request slept, and removed; the ledger takes bookings, so it comes back.
+		if _, err := f.voyages.Insert(ctx, planned.Value); err != nil && !store.IsDuplicate(err, "id") {
+			return planned, err
+		}
+		return f.markOpen(ctx, planned.Value.ID)
+	}
+	return opened, err
+}
+
+func (f *fleet) markOpen(ctx context.Context, voyage string) (store.Document[Voyage], error) {
+	return f.voyages.Update(ctx, voyage, func(doc *store.Document[Voyage]) ([]store.Event, error) {
 		if doc.Value.State != Planned {
 			return nil, store.ErrUnchanged
 		}

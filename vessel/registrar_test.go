@@ -380,6 +380,29 @@ func TestAHalfMadeVoyageIsOpenedOrRemoved(t *testing.T) {
 	}
 }
 
+func TestAVoyageThatWasRemovedUnderItsRequestComesBack(t *testing.T) {
+	w := newWorld(t)
+	ctx := t.Context()
+	planned, err := w.fleet.plan(ctx, Voyage{VesselID: "ship", OwnerID: "carrier", Capacity: 10, MaxWeight: 100_000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.clock.advance(abandoned + time.Second) // the request sleeps that long
+	w.settle(t)
+	if _, err := w.fleet.vessels.Insert(ctx, Vessel{ID: "ship", OwnerID: "carrier", Capacity: 10, MaxWeight: 100_000}); err != nil {
+		t.Fatal(err)
+	}
+	if opened, err := w.fleet.open(ctx, planned); err != nil || opened.Value.State != Open {
+		t.Errorf("got %+v, %v", opened, err)
+	}
+	if err := w.book(t, planned.Value.ID, "b", oneTEU); err != nil {
+		t.Errorf("it takes no booking: %v", err)
+	}
+	if doc, err := w.fleet.voyages.Get(ctx, planned.Value.ID); err != nil || doc.Value.State != Open {
+		t.Errorf("the voyage is %+v, %v", doc, err)
+	}
+}
+
 // TestRandomHistories plays bookings, confirmations, cancellations, repeats and restarts against a model that only adds up.
 func TestRandomHistories(t *testing.T) {
 	rounds := 30

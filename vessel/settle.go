@@ -16,7 +16,8 @@ import (
 const (
 	// settleEvery is how often open ends are looked for. It is also how long a booking stays pending in normal running.
 	settleEvery = 250 * time.Millisecond
-	// abandoned is the age at which an open end belongs to nobody any more: no request lives that long.
+	// abandoned is the age at which an open end belongs to nobody any more: no request works that long on one. It is longer
+	// than the consignment service's own such age.
 	abandoned = 10 * time.Second
 	// maxAsked is how many bookings are asked after at once.
 	maxAsked = 500
@@ -116,7 +117,7 @@ func (s *settler) ledger(ctx context.Context, l *Ledger) error {
 // openEnds goes over allocations that no request is working on any more: intents that no ledger has pending, because they
 // were refused or the process died, and releases that were cut off.
 func (s *settler) openEnds(ctx context.Context) error {
-	until := s.rooms.now().Add(-abandoned).UTC().Format(time.RFC3339Nano)
+	until := store.TimeOrder(s.rooms.now().Add(-abandoned))
 	list := store.List[Allocation]{Index: byOpenEnd, Match: "yes", Until: until, Limit: maxAsked}
 	var failures []error
 	for {
@@ -214,18 +215,24 @@ func (s *settler) forget(ctx context.Context, written []store.Document[Allocatio
 
 // planned mends voyages that a crash left half made.
 func (s *settler) planned(ctx context.Context) error {
-	page, err := s.fleet.voyages.Find(ctx, store.List[Voyage]{
+	list := store.List[Voyage]{
 		Index: byState,
 		Match: string(Planned),
-		Where: func(v *Voyage) bool { return s.rooms.now().Sub(v.CreatedAt) > abandoned },
+		Where: func(v *Voyage) bool { return s.rooms.now().Sub(v.CreatedAt).Abs() > abandoned },
 		Limit: 100,
-	})
-	if err != nil {
-		return err
 	}
 	var failures []error
-	for _, v := range page.Items {
-		failures = append(failures, s.fleet.mend(ctx, v))
+	for {
+		page, err := s.fleet.voyages.Find(ctx, list)
+		if err != nil {
+			return errors.Join(append(failures, err)...)
+		}
+		for _, v := range page.Items {
+			failures = append(failures, s.fleet.mend(ctx, v))
+		}
+		if page.Next == "" {
+			return errors.Join(failures...)
+		}
+		list.Cursor = page.Next
 	}
-	return errors.Join(failures...)
 }

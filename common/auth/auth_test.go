@@ -354,3 +354,13 @@ func TestDamagedKeyFilesAreNamed(t *testing.T) {
 		})
 	}
 }
+
+func TestAPublicKeyThatDoesNotBelongToItsPrivateOneIsNamed(t *testing.T) {
+	h := newHouse(t)
+	if err := os.Remove(filepath.Join(string(h.dir), "service-vessel.pem")); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.dir.Create("vessel"); err == nil || !strings.Contains(err.Error(), "service-vessel.pub.pem") {
+		t.Errorf("got %v", err)
+	}
+}

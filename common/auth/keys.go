@@ -58,9 +58,26 @@ func (d KeyDir) Create(services ...string) error {
 		if err != nil {
 			return fmt.Errorf("encode the public key of %s: %w", name, err)
 		}
-		if err := d.write(servicePrefix+name+publicSuffix, "PUBLIC KEY", der); err != nil && !errors.Is(err, fs.ErrExist) {
+		err = d.write(servicePrefix+name+publicSuffix, "PUBLIC KEY", der)
+		if errors.Is(err, fs.ErrExist) {
+			err = d.matches(name, key)
+		}
+		if err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// matches checks that a service's public key is the half of its private one: else nobody would believe its tokens.
+func (d KeyDir) matches(name string, key Key) error {
+	public, err := d.Services()
+	if err != nil {
+		return err
+	}
+	if !key.Public().Equal(public[name]) {
+		return fmt.Errorf("key file %s does not belong to the private key beside it; remove it to have it made anew",
+			filepath.Join(string(d), servicePrefix+name+publicSuffix))
 	}
 	return nil
 }

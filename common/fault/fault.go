@@ -55,11 +55,16 @@ func InvalidFields(fields []Field) error {
 	if len(fields) == 0 {
 		return nil
 	}
-	names := make([]string, len(fields))
-	for i, f := range fields {
-		names[i] = f.Name
+	const few = 10 // more are in Fields, and a sentence has to be read
+	var names []string
+	for _, f := range fields[:min(few, len(fields))] {
+		names = append(names, f.Name)
 	}
-	return &Error{Code: Invalid, Message: "the request is not valid: " + strings.Join(names, ", "), Fields: fields}
+	message := "the request is not valid: " + strings.Join(names, ", ")
+	if more := len(fields) - len(names); more > 0 {
+		message += fmt.Sprintf(" and %d more", more)
+	}
+	return &Error{Code: Invalid, Message: message, Fields: fields}
 }
 
 // WithRetryAfter returns a copy that tells the caller when to try again.

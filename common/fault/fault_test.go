@@ -141,3 +141,22 @@ func TestInvalidFieldsOfNothingIsNil(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestManyWrongFieldsFitIntoAHeader(t *testing.T) {
+	var fields []fault.Field
+	for i := range 2000 {
+		fields = append(fields, fault.Field{Name: fmt.Sprintf("containers[%d].number", i), Rule: "checksum", Message: strings.Repeat("x", 50)})
+	}
+	err := fault.InvalidFields(fields)
+	if n := len(fault.From(err).Fields); n != 2000 {
+		t.Errorf("%d fields are kept in the process", n)
+	}
+	st, _ := status.FromError(err)
+	got := fault.FromStatus(st)
+	if len(got.Fields) < 10 || len(got.Fields) == 2000 || !strings.Contains(got.Message, "1990 more") {
+		t.Errorf("%d fields, %q", len(got.Fields), got.Message)
+	}
+	if size := len(fmt.Sprint(st.Proto())); size > 8<<10 {
+		t.Errorf("the status has %d bytes", size)
+	}
+}

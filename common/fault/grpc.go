@@ -10,8 +10,12 @@ import (
 // Domain marks our codes in google.rpc.ErrorInfo, so that another system's reasons are not taken for them.
 const Domain = "fairway"
 
+// maxFields bounds the text of the fields that a status carries, in bytes: details travel in a header, and many clients take
+// no headers above 8 KiB.
+const maxFields = 4 << 10
+
 // toStatus carries a fault over gRPC with the standard details of google.rpc: ErrorInfo for the code, BadRequest for the
-// fields, RetryInfo for the time. Any gRPC client can read them. The cause stays behind.
+// fields as far as they fit, RetryInfo for the time. Any gRPC client can read them. The cause stays behind.
 func toStatus(e *Error) *status.Status {
 	st := status.New(e.Code.GRPC(), e.Message)
 	withInfo, err := st.WithDetails(&errdetails.ErrorInfo{Reason: string(e.Code), Domain: Domain})
@@ -21,7 +25,11 @@ func toStatus(e *Error) *status.Status {
 	st = withInfo
 	if len(e.Fields) > 0 {
 		bad := &errdetails.BadRequest{}
+		size := 0
 		for _, f := range e.Fields {
+			if size += len(f.Name) + len(f.Rule) + len(f.Message); size > maxFields {
+				break
+			}
 			bad.FieldViolations = append(bad.FieldViolations,
 				&errdetails.BadRequest_FieldViolation{Field: f.Name, Reason: f.Rule, Description: f.Message})
 		}

@@ -183,6 +183,9 @@ func pause(ctx context.Context, attempt int) error {
 	}
 }
 
+// TimeOrder writes a time so that the order of bytes is the order of time, to the nanosecond.
+func TimeOrder(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000000Z") }
+
 // Matches makes keys without an order of their own, one for each value that is not empty.
 func Matches(values ...string) []Key {
 	var keys []Key

@@ -23,14 +23,20 @@ type List[T any] struct {
 }
 
 // Page is a page of documents. Next is empty on the last one. A page can hold fewer than the limit, even none, and still
-// have a next: when Where had to pass over many.
+// have a next: when its documents are large, or when Where had to pass over many.
 type Page[T any] struct {
 	Items []Document[T]
 	Next  string
 }
 
-// maxScan bounds what one page may read, so that a filter that fits nothing stays cheap.
-const maxScan = 5_000
+const (
+	// maxScan bounds what one page may read, so that a filter that fits nothing stays cheap.
+	maxScan = 5_000
+	// maxPageBytes ends a page early: a list of large documents must neither fill the memory nor outgrow an RPC message.
+	maxPageBytes = 1 << 20
+	// step is how many documents are read at once.
+	step = 64
+)
 
 // Find returns a page. Walking pages by their cursors neither repeats nor skips a document that matched throughout.
 // Errors: ErrCursor.
@@ -45,11 +51,12 @@ func (c *Collection[T]) Find(ctx context.Context, l List[T]) (Page[T], error) {
 		return page, c.wrap("find", err)
 	}
 	query.After = after
-	for scanned := 0; ; {
-		// One more than fits tells whether there is a next page; with a filter, read ahead in larger steps.
-		query.Limit = min(l.Limit-len(page.Items)+1, MaxBatch)
+	last := after // where the page ends, if it has to
+	for scanned, size := 0, 0; ; {
+		// One more than fits tells whether there is a next page; with a filter, read ahead.
+		query.Limit = min(l.Limit-len(page.Items)+1, step)
 		if l.Where != nil {
-			query.Limit = min(max(query.Limit, 100), MaxBatch)
+			query.Limit = step
 		}
 		found, err := c.table.Find(ctx, query)
 		if err != nil {
@@ -61,11 +68,14 @@ func (c *Collection[T]) Find(ctx context.Context, l List[T]) (Page[T], error) {
 				return page, err
 			}
 			if l.Where == nil || l.Where(&doc.Value) {
-				if len(page.Items) == l.Limit {
-					page.Next = l.encode(c.spec.Name, query.After)
+				if len(page.Items) == l.Limit || size >= maxPageBytes {
+					// Not where the scan stands: a cursor tells its reader nothing of documents that Where kept from them.
+					page.Next = l.encode(c.spec.Name, last)
 					return page, nil
 				}
 				page.Items = append(page.Items, doc)
+				size += len(f.Body)
+				last = f.At
 			}
 			query.After = f.At
 		}

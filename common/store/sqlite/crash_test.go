@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -125,7 +126,7 @@ func runAndKill(t *testing.T, path string, enough int, answered map[string]strin
 		switch len(answered) {
 		case enough / 2:
 			_, err := sqlite.Open(t.Context(), path, sqlite.Options{})
-			if err == nil || !strings.Contains(err.Error(), "is open in another process") {
+			if !errors.Is(err, sqlite.ErrInUse) {
 				t.Errorf("opening what another process has open: %v", err)
 			}
 		case enough:

@@ -36,6 +36,8 @@ type Options struct {
 // DB is a store.DB on one SQLite file.
 type DB struct {
 	now     func() time.Time
+	path    string
+	file    os.FileInfo // what was opened under path
 	lock    *os.File
 	writer  *writer
 	readers chan *session
@@ -49,14 +51,17 @@ type DB struct {
 	tables  map[string]*table
 }
 
+// ErrInUse is why Open refuses a file that another process has open.
+var ErrInUse = errors.New("open in another process")
+
 var (
 	errClosed = errors.New("the database is closed")
 	errLocked = errors.New("the lock is held by another process")
 )
 
 // Open opens the file at path, creating it and its folder where they are missing. Only the owner can read them, as they hold
-// all that the service knows. Errors are one sentence that names the file: when another process has it open, when it cannot
-// be written, when it is not a database.
+// all that the service knows. Errors are one sentence that names the file: when another process has it
+// open ([ErrInUse]), when it cannot be written, when it is not a database.
 func Open(ctx context.Context, path string, opts Options) (*DB, error) {
 	if opts.Logger == nil {
 		opts.Logger = slog.Default()
@@ -75,7 +80,7 @@ func Open(ctx context.Context, path string, opts Options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db := &DB{now: opts.Now, lock: lock, tables: make(map[string]*table)}
+	db := &DB{now: opts.Now, path: path, lock: lock, tables: make(map[string]*table)}
 	if err := db.start(path, opts.Logger); err != nil {
 		return nil, errors.Join(fmt.Errorf("open database %s: %w", path, err), db.release())
 	}
@@ -90,7 +95,7 @@ func hold(path string) (*os.File, error) {
 	}
 	lock, err := lockFile(path + ".lock")
 	if errors.Is(err, errLocked) {
-		return nil, fmt.Errorf("database %s is open in another process", path)
+		return nil, fmt.Errorf("database %s is %w", path, ErrInUse)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("the folder of database %s cannot be written: %w", path, err)
@@ -104,7 +109,8 @@ func (db *DB) start(path string, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	if err := file.Close(); err != nil {
+	db.file, err = file.Stat()
+	if err := errors.Join(err, file.Close()); err != nil {
 		return err
 	}
 	if db.writer, err = startWriter(path, log); err != nil {
@@ -122,8 +128,12 @@ func (db *DB) start(path string, log *slog.Logger) error {
 	return nil
 }
 
-// Health writes one row and reads it back, so that it fails when the disk is full or gone.
+// Health writes one row and reads it back, so that it fails when the disk is full or gone. It also fails when the file is no
+// longer the one under its path: what is written to a file that was removed lives only as long as the process.
 func (db *DB) Health(ctx context.Context) error {
+	if now, err := os.Stat(db.path); err != nil || !os.SameFile(now, db.file) {
+		return fmt.Errorf("health: %s has been removed or replaced while it was open", db.path)
+	}
 	at := db.now().UnixNano()
 	err := db.write(ctx, &write{apply: func(s *session) error {
 		_, err := s.exec(`INSERT INTO health (one, at) VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET at = excluded.at`, at)

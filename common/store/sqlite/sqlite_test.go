@@ -165,3 +165,27 @@ func TestClosedDatabaseLeavesNothingRunning(t *testing.T) {
 	}
 	goleak.VerifyNone(t, before)
 }
+
+func TestHealthNoticesThatItsFileWasRemoved(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "test.db")
+	db, err := sqlite.Open(t.Context(), path, sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	if err := db.Health(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Health(t.Context()); err == nil {
+		t.Error("a removed file is healthy")
+	}
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Health(t.Context()); err == nil {
+		t.Error("another file under the path is healthy")
+	}
+}

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"slices"
@@ -18,6 +19,7 @@ type ship struct {
 	Owner string `json:"owner"`
 	Built string `json:"built"`
 	Calls int    `json:"calls"`
+	Notes string `json:"notes,omitempty"`
 }
 
 var ships = store.Spec[ship]{
@@ -42,6 +44,65 @@ func (f *fixture) ships() *store.Collection[ship] {
 }
 
 var collectionTests = []test{
+	{"a page of large documents ends early, and the pages hold them all", func(f *fixture) {
+		c := f.ships()
+		var want []string
+		for i := range 12 {
+			id := fmt.Sprintf("%02d", i)
+			want = append(want, id)
+			_, err := c.Insert(f.ctx, ship{ID: id, Name: id, Notes: strings.Repeat("x", 300_000), Owner: "o"})
+			f.ok(err)
+		}
+		var got []string
+		list := store.List[ship]{Index: "owner", Match: "o", Limit: 200}
+		for {
+			page, err := c.Find(f.ctx, list)
+			f.ok(err)
+			if len(page.Items) > 4 {
+				f.Errorf("a page holds %d documents of 300 kB", len(page.Items))
+			}
+			for _, doc := range page.Items {
+				got = append(got, doc.Value.ID)
+			}
+			if list.Cursor = page.Next; list.Cursor == "" {
+				break
+			}
+		}
+		if !slices.Equal(got, want) {
+			f.Errorf("got %v", got)
+		}
+	}},
+	{"a cursor tells nothing of documents that were kept back", func(f *fixture) {
+		c := f.ships()
+		for i := range 20 {
+			id := fmt.Sprintf("mine-%02d", i)
+			if i%5 != 0 {
+				id = fmt.Sprintf("mine-%02d-secret", i)
+			}
+			_, err := c.Insert(f.ctx, ship{ID: id, Name: id, Owner: "o"})
+			f.ok(err)
+		}
+		var got []string
+		list := store.List[ship]{Index: "owner", Match: "o", Limit: 1, Where: func(s *ship) bool { return !strings.Contains(s.ID, "secret") }}
+		for {
+			page, err := c.Find(f.ctx, list)
+			f.ok(err)
+			for _, doc := range page.Items {
+				got = append(got, doc.Value.ID)
+			}
+			if list.Cursor = page.Next; list.Cursor == "" {
+				break
+			}
+			text, err := base64.RawURLEncoding.DecodeString(page.Next)
+			f.ok(err)
+			if strings.Contains(string(text), "secret") {
+				f.Errorf("the cursor holds %s", text)
+			}
+		}
+		if !slices.Equal(got, []string{"mine-00", "mine-05", "mine-10", "mine-15"}) {
+			f.Errorf("got %v", got)
+		}
+	}},
 	{"a document goes in and comes back as it was", func(f *fixture) {
 		c := f.ships()
 		value := ship{ID: "1", Name: "Ever <Given> & \"Co\"", Owner: "o", Built: "2018", Calls: -1}
