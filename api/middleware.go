@@ -39,7 +39,7 @@ func (g *Gateway) accessLog(c *gin.Context) {
 		slog.String("method", c.Request.Method),
 		slog.String("route", routeOf(c)),
 		slog.Int("status", c.Writer.Status()),
-		slog.Duration("duration", time.Since(start)),
+		slog.Float64("duration_ms", float64(time.Since(start))/float64(time.Millisecond)),
 	}
 	if caller, ok := auth.FromContext(ctx); ok {
 		attrs = append(attrs, slog.String("caller", caller.UserID))

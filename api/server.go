@@ -30,10 +30,10 @@ type Server struct {
 func Listen(address string, g *Gateway) (*Server, error) {
 	listener, err := net.Listen("tcp", address)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("the gateway cannot listen on %s, another process does (%w)", address, syscall.EADDRINUSE)
+		return nil, fmt.Errorf("the gateway cannot listen on %s (api.address), another process does (%w)", address, syscall.EADDRINUSE)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("the gateway cannot listen on %s: %w", address, err)
+		return nil, fmt.Errorf("the gateway cannot listen on %s (api.address): %w", address, err)
 	}
 	ctx, abort := context.WithCancel(context.Background())
 	return &Server{

@@ -90,7 +90,7 @@ func TestAddressInUse(t *testing.T) {
 	b := newBench(t, noConfig)
 	s, _, served := start(t, b)
 	_, err := api.Listen(s.Addr(), b.gateway)
-	if err == nil || !strings.Contains(err.Error(), "cannot listen on "+s.Addr()) || strings.Contains(err.Error(), "\n") {
+	if err == nil || !strings.Contains(err.Error(), "cannot listen on "+s.Addr()+" (api.address)") || strings.Contains(err.Error(), "\n") {
 		t.Errorf("a second server on %s: %v", s.Addr(), err)
 	}
 	if err := s.Stop(context.Background()); err != nil {

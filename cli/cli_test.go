@@ -109,7 +109,7 @@ func TestRequestsAreTheContracts(t *testing.T) {
 				{"customer_id":"5cf681bf8f37b4757ffcded1","origin":"Manchester, United Kingdom"},
 				{"customer_id":"5cf681bf8f37b4757ffcded2","origin":"Derby, United Kingdom"},
 				{"customer_id":"5cf681bf8f37b4757ffcded3","origin":"Sheffield, United Kingdom"}]}`}}},
-		{"consignment list", []string{"consignment", "list", "--state", "CONFIRMED", "--voyage", "y1"}, "",
+		{"consignment list", []string{"consignment", "list", "--state", "confirmed", "--voyage", "y1"}, "",
 			[]request{{method: "GET", path: "/api/v1/consignments", query: "limit=50&state=CONFIRMED&voyage_id=y1"}}},
 		{"cancel", []string{"consignment", "cancel", "c1"}, "", []request{{method: "POST", path: "/api/v1/consignments/c1/cancel"}}},
 		{"log", []string{"log", "--entity", "e", "--actor", "a", "--trace", "t", "--action", "x", "--cursor", "7"}, "",
@@ -120,7 +120,9 @@ func TestRequestsAreTheContracts(t *testing.T) {
 			g := newGateway(t)
 			p := signedIn(t, g)
 			p.stdin = tt.stdin
-			p.must(tt.args...)
+			if r := p.run(tt.args...); r.code != 0 {
+				t.Fatalf("%+v", r)
+			}
 			seen := g.seen()
 			if len(seen) != len(tt.want) {
 				t.Fatalf("%d requests, want %d: %+v", len(seen), len(tt.want), seen)
@@ -274,5 +276,52 @@ func TestConfigPrintsWhatServeWouldUse(t *testing.T) {
 func TestVersionNamesProgramAndToolchain(t *testing.T) {
 	if out := newPerson(t).must("version"); !strings.HasPrefix(out, "fairway ") || !strings.Contains(out, " go1.") {
 		t.Errorf("got %q", out)
+	}
+}
+
+func TestTheVersionFlagIsTheVersionCommand(t *testing.T) {
+	p := newPerson(t)
+	if flag, command := p.must("--version"), p.must("version"); flag != command {
+		t.Errorf("got %q and %q", flag, command)
+	}
+}
+
+func TestHelpShowsWhatThereIs(t *testing.T) {
+	p := newPerson(t)
+	for _, tt := range []struct{ args, want string }{
+		{"--help", "\n  completion "},
+		{"--help", "--version"},
+		{"log --help", "  consignment  received, confirmed, rejected, cancelled\n"},
+		{"config --help", "the password is shown as ****"},
+	} {
+		if out := p.must(strings.Fields(tt.args)...); !strings.Contains(out, tt.want) {
+			t.Errorf("no %q in\n%s", tt.want, out)
+		}
+	}
+	p.must("completion", "bash")
+}
+
+func TestAnEmptyListSaysSoToPeople(t *testing.T) {
+	p := signedIn(t, newGateway(t))
+	if r := p.run("log", "--action", "bogus"); r != (result{0, "", "nothing found\n"}) {
+		t.Errorf("%+v", r)
+	}
+	sameJSON(t, p.must("log", "--action", "bogus", "-o", "json"), `{"entries":[]}`)
+}
+
+func TestARejectedConsignmentShowsItsReason(t *testing.T) {
+	const rejected = `{"id":"c1","state":"REJECTED","reason":"no_capacity"}`
+	one := serve(t, "application/json", 200, `{"consignment":`+rejected+`}`)
+	for _, args := range [][]string{
+		{"consignment", "get", "c1"},
+		{"consignment", "cancel", "c1"},
+		{"consignment", "create", "--description", "Tea", "--weight", "5", "--containers", "2"},
+	} {
+		if out := one.must(args...); !strings.Contains(out, "\nREASON       no_capacity\n") {
+			t.Errorf("%v:\n%s", args, out)
+		}
+	}
+	if out := serve(t, "application/json", 200, `{"consignments":[`+rejected+`]}`).must("consignment", "list"); strings.Contains(out, "REASON") {
+		t.Errorf("a column that is nearly always empty:\n%s", out)
 	}
 }

@@ -24,14 +24,17 @@ type client struct {
 	address string
 	token   string
 	timeout time.Duration
-	http    *http.Client
+	// advice says what to do when the gateway does not take the token.
+	advice string
+	http   *http.Client
 }
 
-func newClient(address, token string, timeout time.Duration) *client {
+func newClient(address, token string, timeout time.Duration, advice string) *client {
 	return &client{
 		address: address,
 		token:   token,
 		timeout: timeout,
+		advice:  advice,
 		http: &http.Client{
 			Timeout:       timeout,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -87,7 +90,7 @@ func (c *client) do(ctx context.Context, method, path string, body []byte) (json
 	if res.StatusCode/100 == 2 && len(data) <= maxAnswer && json.Valid(data) {
 		return data, nil
 	}
-	return nil, refused(c.address, res, data, method)
+	return nil, c.refused(res, data, method)
 }
 
 // unreachable explains why there is no answer.

@@ -38,10 +38,11 @@ func configCommand(streams Streams) *cobra.Command {
 		Use:   "config",
 		Short: "Print the configuration that serve would use",
 		Long: "Print the configuration that serve would use, as YAML: the defaults, changed by the file of --config, by FAIRWAY_\n" +
-			"variables (rpc.timeout: FAIRWAY_RPC_TIMEOUT) and by flags. Passwords are masked.",
+			"variables (rpc.timeout: FAIRWAY_RPC_TIMEOUT) and by flags. Of a URL in trace.jaeger the password is shown as ****; no\n" +
+			"other setting holds a secret.",
 		Example: `  fairway config
   FAIRWAY_LOG_LEVEL=debug fairway config --config fairway.yaml --rpc.timeout 2s`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 	}
 	load := ConfigFlags(cmd, streams)
 	cmd.RunE = func(*cobra.Command, []string) error {

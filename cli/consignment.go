@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -23,6 +24,7 @@ type consignment struct {
 	VesselID    string      `json:"vessel_id"`
 	VoyageID    string      `json:"voyage_id"`
 	CreatedAt   string      `json:"created_at"`
+	Reason      string      `json:"reason"`
 	Containers  []container `json:"containers"`
 }
 
@@ -33,21 +35,22 @@ type container struct {
 }
 
 var consignmentColumns = []column[consignment]{
-	{"ID", func(c consignment) string { return c.ID }},
-	{"STATE", func(c consignment) string { return c.State }},
-	{"DESCRIPTION", func(c consignment) string { return c.Description }},
-	{"WEIGHT KG", func(c consignment) string { return c.Weight.String() }},
-	{"CONTAINERS", func(c consignment) string { return strconv.Itoa(len(c.Containers)) }},
-	{"FROM", func(c consignment) string { return c.From }},
-	{"TO", func(c consignment) string { return c.To }},
-	{"VESSEL", func(c consignment) string { return c.VesselID }},
-	{"VOYAGE", func(c consignment) string { return c.VoyageID }},
+	{title: "ID", value: func(c consignment) string { return c.ID }},
+	{title: "STATE", value: func(c consignment) string { return c.State }},
+	{title: "REASON", value: func(c consignment) string { return c.Reason }, rare: true},
+	{title: "DESCRIPTION", value: func(c consignment) string { return c.Description }},
+	{title: "WEIGHT KG", value: func(c consignment) string { return c.Weight.String() }},
+	{title: "CONTAINERS", value: func(c consignment) string { return strconv.Itoa(len(c.Containers)) }},
+	{title: "FROM", value: func(c consignment) string { return c.From }},
+	{title: "TO", value: func(c consignment) string { return c.To }},
+	{title: "VESSEL", value: func(c consignment) string { return c.VesselID }},
+	{title: "VOYAGE", value: func(c consignment) string { return c.VoyageID }},
 }
 
 var containerColumns = []column[container]{
-	{"NUMBER", func(c container) string { return c.Number }},
-	{"TYPE", func(c container) string { return c.Type }},
-	{"ORIGIN", func(c container) string { return c.Origin }},
+	{title: "NUMBER", value: func(c container) string { return c.Number }},
+	{title: "TYPE", value: func(c container) string { return c.Type }},
+	{title: "ORIGIN", value: func(c container) string { return c.Origin }},
 }
 
 func consignmentCommand(r *remote) *cobra.Command {
@@ -73,7 +76,7 @@ func consignmentCreateCommand(r *remote) *cobra.Command {
   fairway consignment create --description Tea --weight 5000 --from CNSHA --to NLRTM --not-before 2030-03-01 \
     --container number=CSQU3054383,type=22G1 --container "type=45G1,origin=Derby, United Kingdom"
   fairway consignment create --file deploy/samples/consignment.json`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if file != "" {
 				bodies, _, err := fileBodies(cmd, r, file, consignmentFields, false, byHand)
@@ -83,6 +86,9 @@ func consignmentCreateCommand(r *remote) *cobra.Command {
 				return create(cmd, r, "/consignments", bodies, false, "consignment", consignmentColumns)
 			}
 			if err := need(cmd, "description", "weight"); err != nil {
+				return err
+			}
+			if err := exclude(cmd, "containers", "container"); err != nil {
 				return err
 			}
 			list, err := parseContainers(count, containers)
@@ -113,7 +119,6 @@ func consignmentCreateCommand(r *remote) *cobra.Command {
 	f.StringVar(&to, "to", "", "UN/LOCODE of the port of discharge")
 	f.StringVar(&notBefore, "not-before", "", "earliest departure, a time or a date")
 	f.StringVar(&voyageID, "voyage", "", "id of the voyage to go on")
-	cmd.MarkFlagsMutuallyExclusive("containers", "container")
 	return r.attach(cmd)
 }
 
@@ -144,10 +149,10 @@ func consignmentListCommand(r *remote) *cobra.Command {
 		Use:     "list",
 		Short:   "List your consignments and those on your voyages, newest first",
 		Example: `  fairway consignment list --state CONFIRMED`,
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			filter := filters(map[string]string{"state": state, "voyage_id": voyageID})
-			return printList(cmd.Context(), r, p, "/consignments", "consignments", filter, consignmentColumns)
+			filter := filters(map[string]string{"state": strings.ToUpper(state), "voyage_id": voyageID})
+			return printList(cmd, r, p, "/consignments", "consignments", filter, consignmentColumns)
 		},
 	}
 	f := cmd.Flags()
@@ -173,7 +178,7 @@ func consignmentGetCommand(r *remote) *cobra.Command {
 		Use:     "get ID",
 		Short:   "Show one consignment and its containers",
 		Example: `  fairway consignment get CONSIGNMENT_ID`,
-		Args:    cobra.ExactArgs(1),
+		Args:    OneArg("an ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			id, err := escape(args[0])
 			if err != nil {
@@ -195,7 +200,7 @@ func consignmentCancelCommand(r *remote) *cobra.Command {
 		Use:     "cancel ID",
 		Short:   "Cancel a consignment, which gives its room back",
 		Example: `  fairway consignment cancel CONSIGNMENT_ID`,
-		Args:    cobra.ExactArgs(1),
+		Args:    OneArg("an ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			id, err := escape(args[0])
 			if err != nil {

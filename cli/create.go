@@ -10,12 +10,10 @@ import (
 
 // fileBodies reads the bodies of --file, which stands without the flags that say the same by hand.
 func fileBodies(cmd *cobra.Command, r *remote, file string, known fields, listAllowed bool, byHand []string) (bodies []any, many bool, err error) {
-	for _, name := range byHand {
-		if cmd.Flags().Changed(name) {
-			return nil, false, usageError("--file and --" + name + " cannot be used together")
-		}
+	if err := exclude(cmd, "file", byHand...); err != nil {
+		return nil, false, err
 	}
-	data, err := readInput(r.streams, file)
+	data, err := readInput(cmd.Context(), r.streams, file)
 	if err != nil {
 		return nil, false, err
 	}

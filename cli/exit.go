@@ -60,7 +60,7 @@ func exitCode(ctx context.Context, err error) int {
 	switch {
 	case !errors.As(err, &ran), errors.As(err, &usage), errors.As(err, &conf):
 		return exitUsage
-	case interrupted(ctx):
+	case interrupted(ctx, err):
 		return exitInterrupted
 	case errors.As(err, &login):
 		return exitNotAllowed
@@ -100,7 +100,7 @@ func exitOfRefusal(r *refusalError) int {
 // explain is the text of an error for a person at a terminal.
 func explain(ctx context.Context, err error) string {
 	text := err.Error()
-	if interrupted(ctx) {
+	if interrupted(ctx, err) {
 		text = "interrupted"
 		var remote *unreachableError
 		if errors.As(err, &remote) {

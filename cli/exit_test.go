@@ -27,18 +27,26 @@ func TestExitCodesOfTheCommandLine(t *testing.T) {
 		args       []string
 		want       string
 	}{
-		{"unknown command", "", []string{"vesel"}, `unknown command "vesel"`},
+		{"unknown command", "", []string{"vesel", "list", "--limit", "3"}, "fairway: unknown command \"vesel\", did you mean vessel?\n"},
+		{"unknown command, help", "", []string{"lgoin", "--help"}, "unknown command \"lgoin\", did you mean login?\n"},
+		{"unknown command like no other", "", []string{"sail\taway"}, "unknown command \"sail\\taway\"\n"},
 		{"group alone", "", []string{"vessel"}, "vessel needs one of: create, list, get"},
 		{"unknown subcommand", "", []string{"vessel", "creat", "--name", "x"}, `"creat" is not a command of vessel`},
-		{"unknown flag", "", []string{"vessel", "list", "--nmae"}, "unknown flag: --nmae"},
-		{"too few arguments", "", []string{"vessel", "get"}, "accepts 1 arg(s)"},
-		{"too many arguments", "", []string{"whoami", "x"}, "fairway whoami"},
-		{"password on the command line", "", []string{"login", "--email", "a", "--password", "b"}, "unknown flag: --password"},
+		{"unknown flag", "", []string{"vessel", "list", "--lmiit"}, "unknown flag --lmiit, did you mean --limit?\n"},
+		{"unknown setting", "", []string{"config", "--rpc.tiemout", "5s"}, "unknown flag --rpc.tiemout, did you mean --rpc.timeout?\n"},
+		{"flag without its value", "", []string{"vessel", "create", "--name"}, "--name needs a value"},
+		{"too few arguments", "", []string{"consignment", "get"}, "fairway: consignment get needs an ID\n"},
+		{"one argument too many", "", []string{"vessel", "get", "v1", "v2"}, `vessel get needs an ID and nothing else: "v2" is too much`},
+		{"too many arguments", "", []string{"whoami", "x"}, `whoami takes flags alone: "x" is too much`},
+		{"password on the command line", "", []string{"login", "--email", "a", "--password", "b"}, "unknown flag --password\n"},
 		{"all missing flags at once", "", []string{"vessel", "create"}, "missing --name, --capacity, --max-weight"},
-		{"not a number", "", []string{"vessel", "create", "--capacity", "many"}, "invalid argument"},
+		{"not a number", "", []string{"vessel", "create", "--capacity", "5t"}, "fairway: --capacity \"5t\" is not a whole number\n"},
+		{"number that is too large", "", []string{"vessel", "create", "--capacity", "9223372036854775808"}, `--capacity "9223372036854775808" is out of range`},
+		{"not a truth", "", []string{"vessel", "create", "--open-sailing=perhaps"}, `--open-sailing "perhaps" is neither true nor false`},
+		{"not a duration", "", []string{"whoami", "--timeout", "5 apples"}, `--timeout "5 apples" is not a duration such as 5s`},
 		{"output", "", []string{"whoami", "-o", "yaml"}, `--output "yaml"`},
 		{"limit", "", []string{"vessel", "list", "--limit", "0"}, "--limit must be at least 1"},
-		{"limit and all", "", []string{"vessel", "list", "--limit", "1", "--all"}, "none of the others can be"},
+		{"limit and all", "", []string{"vessel", "list", "--limit", "1", "--all"}, "--all and --limit cannot be used together"},
 		{"timeout", "", []string{"whoami", "--timeout", "0s"}, "--timeout must be more than 0"},
 		{"address", "", []string{"whoami", "--api", "127.0.0.1:8080"}, "is not a URL such as http://127.0.0.1:8080"},
 		{"id that is a path", "", []string{"vessel", "get", ".."}, `".." is not an id`},
@@ -49,6 +57,8 @@ func TestExitCodesOfTheCommandLine(t *testing.T) {
 		{"unknown part of a container", "", []string{"consignment", "create", "--description", "a", "--weight", "1", "--container", "colour=red"}, "number, type, customer_id, origin"},
 		{"part named twice", "", []string{"consignment", "create", "--description", "a", "--weight", "1", "--container", "type=a,type=b"}, "names type twice"},
 		{"file and flags", "{}", append(vessel, "--name", "x"), "--file and --name cannot be used together"},
+		{"containers twice", "", []string{"consignment", "create", "--description", "a", "--weight", "1", "--containers", "1", "--container", "type=22G1"}, "--containers and --container cannot be used together"},
+		{"folder for a file", "", []string{"vessel", "create", "-f", filepath.Dir(file)}, "fairway: " + filepath.Dir(file) + " cannot be read: is a directory\n"},
 		{"missing file", "", []string{"vessel", "create", "-f", file + ".gone"}, "no such file"},
 		{"not JSON", "[\n{\"name\": }]", vessel, "line 2 is not JSON"},
 		{"second value", "{} {}", vessel, "is not JSON"},
@@ -105,9 +115,31 @@ func TestExitCodeOfEveryFault(t *testing.T) {
 
 func TestEveryWrongFieldIsShown(t *testing.T) {
 	r := signedIn(t, newGateway(t)).run("consignment", "create", "--description", "", "--weight", "0", "--containers", "1")
-	const want = "fairway: Invalid request: the request is not valid\n  weight: must be at least 1 kg\n  description: required\n  trace " + testTrace + "\n"
+	const want = "fairway: Invalid request\n  weight: must be at least 1 kg\n  description: required\n  trace " + testTrace + "\n"
 	if r.code != 1 || r.err != want {
 		t.Errorf("exit %d\n%s", r.code, r.err)
+	}
+}
+
+func TestAWrongFieldIsCalledByItsFlagToo(t *testing.T) {
+	fields := []map[string]string{}
+	for _, field := range []string{"weight", "voyage_id", "not_before", "containers[0].number", "from"} {
+		fields = append(fields, map[string]string{"field": field, "message": "is wrong"})
+	}
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		problem(w, http.StatusBadRequest, "invalid", "Invalid request", "weight is wrong", fields...)
+	}))
+	defer s.Close()
+	p := newPerson(t, "FAIRWAY_API="+s.URL, "FAIRWAY_TOKEN=t")
+	r := p.run("consignment", "create", "--description", "Tea", "--weight", "1", "--voyage", "x", "--not-before", "2030-03-01", "--container", "number=x")
+	const want = "fairway: Invalid request\n  weight: is wrong\n  voyage_id (--voyage): is wrong\n  not_before (--not-before): is wrong\n" +
+		"  containers[0].number (--container): is wrong\n  from: is wrong\n  trace " + testTrace + "\n"
+	if r.code != 1 || r.err != want {
+		t.Errorf("exit %d\n%s", r.code, r.err)
+	}
+	p.stdin = "{}"
+	if r := p.run("consignment", "create", "-f", "-"); r.code != 1 || strings.Contains(r.err, "--") {
+		t.Errorf("a file has no flags: %+v", r)
 	}
 }
 

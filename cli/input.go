@@ -2,10 +2,12 @@ package cli
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -29,19 +31,30 @@ var (
 type fields map[string]fields
 
 // readInput reads a file, or standard input where its name is "-".
-func readInput(s Streams, name string) ([]byte, error) {
-	in := s.In
-	if name != "-" {
+func readInput(ctx context.Context, s Streams, name string) ([]byte, error) {
+	data, err := await(ctx, func() ([]byte, error) {
+		if name == "-" {
+			return io.ReadAll(io.LimitReader(s.In, maxInput+1))
+		}
 		f, err := os.Open(name)
 		if err != nil {
-			return nil, usageError(err.Error())
+			return nil, err
 		}
 		defer f.Close()
-		in = f
+		return io.ReadAll(io.LimitReader(f, maxInput+1))
+	})
+	if name == "-" {
+		name = "standard input"
 	}
-	data, err := io.ReadAll(io.LimitReader(in, maxInput+1))
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", name, err)
+		// The name is said already, so only the reason of a path error is of use.
+		if pe := (*fs.PathError)(nil); errors.As(err, &pe) {
+			err = pe.Err
+		}
+		return nil, usageError(fmt.Sprintf("%s cannot be read: %v", name, err))
 	}
 	if len(data) > maxInput {
 		return nil, usageError(fmt.Sprintf("%s is larger than %d bytes", name, maxInput))

@@ -29,7 +29,6 @@ func (p *pages) attach(cmd *cobra.Command) {
 	f.BoolVar(&p.all, "all", false, "follow the list to its end")
 	f.IntVar(&p.limit, "limit", 50, "most items to list")
 	f.StringVar(&p.cursor, "cursor", "", "go on where an earlier list stopped (its next_cursor)")
-	cmd.MarkFlagsMutuallyExclusive("all", "limit")
 }
 
 // fetch follows a list until it has enough. Next is the cursor of what is left, empty when nothing is.
@@ -78,8 +77,11 @@ func (p pages) fetch(ctx context.Context, c *client, path, key string, filter ur
 	return nil, "", fmt.Errorf("the list has more than %d pages", maxPages)
 }
 
-// printList fetches and prints a list.
-func printList[T any](ctx context.Context, r *remote, p pages, path, key string, filter url.Values, columns []column[T]) error {
+// printList fetches and prints a list. People are told when it is empty, beside the results, where there is nothing to print.
+func printList[T any](cmd *cobra.Command, r *remote, p pages, path, key string, filter url.Values, columns []column[T]) error {
+	if err := exclude(cmd, "all", "limit"); err != nil {
+		return err
+	}
 	if !p.all && p.limit < 1 {
 		return usageError("--limit must be at least 1")
 	}
@@ -88,7 +90,7 @@ func printList[T any](ctx context.Context, r *remote, p pages, path, key string,
 		return err
 	}
 	defer c.close()
-	raw, next, err := p.fetch(ctx, c, path, key, filter)
+	raw, next, err := p.fetch(cmd.Context(), c, path, key, filter)
 	if err != nil {
 		return err
 	}
@@ -102,6 +104,10 @@ func printList[T any](ctx context.Context, r *remote, p pages, path, key string,
 			return err
 		}
 		return printJSON(r.streams.Out, data)
+	}
+	if len(raw) == 0 {
+		_, err := fmt.Fprintln(r.streams.Err, "nothing found")
+		return err
 	}
 	items := make([]T, len(raw))
 	for i := range raw {

@@ -17,12 +17,12 @@ type entry struct {
 }
 
 var entryColumns = []column[entry]{
-	{"AT", func(e entry) string { return milliseconds(e.At) }},
-	{"ACTION", func(e entry) string { return e.Action }},
-	{"ENTITY", func(e entry) string { return e.EntityType }},
-	{"ID", func(e entry) string { return e.EntityID }},
-	{"ACTOR", func(e entry) string { return e.ActorID }},
-	{"TRACE", func(e entry) string { return e.TraceID }},
+	{title: "AT", value: func(e entry) string { return milliseconds(e.At) }},
+	{title: "ACTION", value: func(e entry) string { return e.Action }},
+	{title: "ENTITY", value: func(e entry) string { return e.EntityType }},
+	{title: "ID", value: func(e entry) string { return e.EntityID }},
+	{title: "ACTOR", value: func(e entry) string { return e.ActorID }},
+	{title: "TRACE", value: func(e entry) string { return e.TraceID }},
 }
 
 // milliseconds writes a time so that all of them are equally long. What is not a time stays as it is.
@@ -42,20 +42,26 @@ func logCommand(r *remote) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "log",
 		Short: "Show who did what, when, to what, newest first",
-		Long:  "Show who did what, when, to what, newest first: your own actions and those on what is yours.",
+		Long: "Show who did what, when, to what, newest first: your own actions and those on what is yours.\n\n" +
+			"The actions, for --action:\n" +
+			"  user         created\n" +
+			"  vessel       created\n" +
+			"  voyage       opened\n" +
+			"  consignment  received, confirmed, rejected, cancelled",
 		Example: `  fairway log --limit 10
+  fairway log --action confirmed
   fairway log --entity CONSIGNMENT_ID -o json`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			filter := filters(map[string]string{"entity_id": entity, "actor_id": actor, "trace_id": trace, "action": action})
-			return printList(cmd.Context(), r, p, "/logs", "entries", filter, entryColumns)
+			return printList(cmd, r, p, "/logs", "entries", filter, entryColumns)
 		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&entity, "entity", "", "only about the entity with this id")
 	f.StringVar(&actor, "actor", "", "only done by the account with this id")
 	f.StringVar(&trace, "trace", "", "only caused by the request with this trace id")
-	f.StringVar(&action, "action", "", "only this action")
+	f.StringVar(&action, "action", "", "only this action, such as confirmed")
 	p.attach(cmd)
 	return r.attach(cmd)
 }

@@ -21,7 +21,7 @@ func loginCommand(r *remote) *cobra.Command {
 			"The password is asked for, unless --password-stdin or FAIRWAY_PASSWORD gives it.",
 		Example: `  fairway login --email ada@example.com
   fairway login --email ada@example.com --password-stdin < secret`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := need(cmd, "email"); err != nil {
 				return err
@@ -86,7 +86,7 @@ func logoutCommand(r *remote) *cobra.Command {
 		Use:     "logout",
 		Short:   "Forget the token",
 		Example: `  fairway logout`,
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if err := r.check(); err != nil {
 				return err

@@ -59,7 +59,7 @@ func TestLoginKeepsTheTokenForThePersonAlone(t *testing.T) {
 		t.Errorf("%d files", n)
 	}
 	// Another gateway has a log-in of its own.
-	if r := p.run("whoami", "--api", "http://127.0.0.1:1"); r.code != 3 || r.err != "fairway: not logged in: run fairway login\n" {
+	if r := p.run("whoami", "--api", "http://127.0.0.1:1"); r.code != 3 || r.err != "fairway: not logged in at http://127.0.0.1:1: run fairway login --api http://127.0.0.1:1\n" {
 		t.Errorf("%+v", r)
 	}
 	if out := p.must("logout"); out != "Logged out at "+g.URL+".\n" {
@@ -78,7 +78,7 @@ func TestTokenOfTheEnvironmentComesFirst(t *testing.T) {
 	p := newPerson(t, "FAIRWAY_API="+g.URL, "FAIRWAY_PASSWORD="+testPassword)
 	p.must("login", "--email", "ada@example.com")
 	p.env = append(p.env, "FAIRWAY_TOKEN=another")
-	if r := p.run("whoami"); r.code != 3 || !strings.Contains(r.err, "the token is not good") {
+	if r := p.run("whoami"); r.code != 3 || !strings.Contains(r.err, "the token is not good\n  run fairway login --api "+g.URL+"\n") {
 		t.Errorf("%+v", r)
 	}
 	p.env = append(p.env, "FAIRWAY_TOKEN=bad\nvalue")
@@ -94,7 +94,7 @@ func TestExpiredAndDamagedTokensAskForALogin(t *testing.T) {
 	g.seen()
 	file := p.tokens()[0]
 	expired, _ := json.Marshal(map[string]any{"token": testToken, "expires_at": time.Now().Add(-time.Second)})
-	for content, want := range map[string]string{string(expired): "has expired: run fairway login", "{": "is damaged: run fairway login", "{}": "is damaged"} {
+	for content, want := range map[string]string{string(expired): "has expired: run fairway login --api " + g.URL, "{": "is damaged: run fairway login --api " + g.URL, "{}": "is damaged"} {
 		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -104,6 +104,25 @@ func TestExpiredAndDamagedTokensAskForALogin(t *testing.T) {
 	}
 	if n := len(g.seen()); n != 0 {
 		t.Errorf("%d requests with a token that cannot be good", n)
+	}
+}
+
+func TestTheAdviceToLogInNamesAnyGatewayButTheDefault(t *testing.T) {
+	const other, standard = "http://other", "http://127.0.0.1:8080"
+	for _, tt := range []struct {
+		env, args []string
+		want      string
+	}{
+		{nil, nil, "at " + standard + ": run fairway login\n"},
+		{nil, []string{"--api", standard}, "at " + standard + ": run fairway login\n"},
+		{nil, []string{"--api", other}, "at " + other + ": run fairway login --api " + other + "\n"},
+		{[]string{"FAIRWAY_API=" + other}, nil, "at " + other + ": run fairway login --api " + other + "\n"},
+		// Without --api the log-in would go to the other one.
+		{[]string{"FAIRWAY_API=" + other}, []string{"--api", standard}, "at " + standard + ": run fairway login --api " + standard + "\n"},
+	} {
+		if r := newPerson(t, tt.env...).run(append([]string{"whoami"}, tt.args...)...); r.code != 3 || r.err != "fairway: not logged in "+tt.want {
+			t.Errorf("%v %v: %+v", tt.env, tt.args, r)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -13,6 +14,8 @@ import (
 type column[T any] struct {
 	title string
 	value func(T) string
+	// rare: shown only on a thing that has it, and not in tables.
+	rare bool
 }
 
 // printJSON writes the gateway's own JSON, indented.
@@ -28,6 +31,7 @@ func printJSON(w io.Writer, data []byte) error {
 
 // printTable writes one line per item below the titles.
 func printTable[T any](w io.Writer, items []T, columns []column[T]) error {
+	columns = slices.DeleteFunc(slices.Clone(columns), func(c column[T]) bool { return c.rare })
 	rows := [][]string{make([]string, len(columns))}
 	for i, c := range columns {
 		rows[0][i] = c.title
@@ -44,9 +48,11 @@ func printTable[T any](w io.Writer, items []T, columns []column[T]) error {
 
 // printRecord writes one line per column, for a single item.
 func printRecord[T any](w io.Writer, item T, columns []column[T]) error {
-	rows := make([][]string, len(columns))
-	for i, c := range columns {
-		rows[i] = []string{c.title, clean(c.value(item))}
+	var rows [][]string
+	for _, c := range columns {
+		if value := clean(c.value(item)); value != "" || !c.rare {
+			rows = append(rows, []string{c.title, value})
+		}
 	}
 	return printRows(w, rows)
 }

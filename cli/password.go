@@ -28,7 +28,7 @@ func (p *password) attach(cmd *cobra.Command) {
 // is a new one.
 func (p *password) read(ctx context.Context, s Streams, isNew bool) (string, error) {
 	if p.fromStdin {
-		return firstLine(s.In)
+		return await(ctx, func() (string, error) { return firstLine(s.In) })
 	}
 	if value := s.getenv("FAIRWAY_PASSWORD"); value != "" {
 		return value, nil
@@ -37,18 +37,18 @@ func (p *password) read(ctx context.Context, s Streams, isNew bool) (string, err
 	if !ok || !term.IsTerminal(int(in.Fd())) {
 		return "", usageError("no terminal to ask for the password on: use --password-stdin or FAIRWAY_PASSWORD")
 	}
-	first, err := ask(ctx, in, s.Err, "Password: ")
-	if err != nil || !isNew {
-		return first, err
+	prompts := []string{"Password: "}
+	if isNew {
+		prompts = append(prompts, "Again: ")
 	}
-	again, err := ask(ctx, in, s.Err, "Again: ")
+	words, err := ask(ctx, in, s.Err, prompts...)
 	if err != nil {
 		return "", err
 	}
-	if again != first {
+	if isNew && words[0] != words[1] {
 		return "", usageError("the two passwords differ")
 	}
-	return first, nil
+	return words[0], nil
 }
 
 func firstLine(in io.Reader) (string, error) {
@@ -64,38 +64,4 @@ func firstLine(in io.Reader) (string, error) {
 		return "", usageError(fmt.Sprintf("the password on standard input is longer than %d bytes", maxPassword))
 	}
 	return line, nil
-}
-
-// ask prompts without echo. When ctx ends first the terminal gets its echo back; the reading goroutine stays behind until
-// the process ends, which is next.
-func ask(ctx context.Context, terminal *os.File, prompt io.Writer, text string) (string, error) {
-	fd := int(terminal.Fd())
-	before, err := term.GetState(fd)
-	if err != nil {
-		return "", fmt.Errorf("ask for the password: %w", err)
-	}
-	fmt.Fprint(prompt, text)
-	type line struct {
-		text []byte
-		err  error
-	}
-	done := make(chan line, 1)
-	go func() {
-		text, err := term.ReadPassword(fd)
-		done <- line{text, err}
-	}()
-	select {
-	case <-ctx.Done():
-		fmt.Fprintln(prompt)
-		return "", errors.Join(ctx.Err(), term.Restore(fd, before))
-	case l := <-done:
-		fmt.Fprintln(prompt)
-		if l.err != nil {
-			return "", fmt.Errorf("ask for the password: %w", l.err)
-		}
-		if len(l.text) == 0 {
-			return "", usageError("the password is empty")
-		}
-		return string(l.text), nil
-	}
 }

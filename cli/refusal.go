@@ -20,6 +20,8 @@ type refusalError struct {
 	// foreign marks an answer that is not Fairway's, whose status says little.
 	foreign    bool
 	retryAfter string
+	// advice says what to do when the token was not taken.
+	advice string
 	// uncertain: the request would have changed something, and may have.
 	uncertain bool
 }
@@ -29,13 +31,37 @@ type fieldReason struct {
 	Field   string `json:"field"`
 	Rule    string `json:"rule"`
 	Message string `json:"message"`
+	// flag is the flag that it was given by, where that has another name.
+	flag string
+}
+
+// nameFlags finds the flags by which the person gave the fields: --max-weight for max_weight, --voyage for voyage_id,
+// --role for roles[0]. In a file the fields have their own names.
+func (r *refusalError) nameFlags(given func(flag string) bool) {
+	for i := range r.Fields {
+		name := r.Fields[i].Field
+		if end := strings.IndexAny(name, ".["); end >= 0 {
+			name = name[:end]
+		}
+		if given(name) {
+			continue
+		}
+		dashed := strings.ReplaceAll(name, "_", "-")
+		for _, flag := range []string{dashed, strings.TrimSuffix(dashed, "-id"), strings.TrimSuffix(dashed, "s")} {
+			if given(flag) {
+				r.Fields[i].flag = flag
+				break
+			}
+		}
+	}
 }
 
 // Error has the heading first and one line for each detail.
 func (r *refusalError) Error() string {
 	var b strings.Builder
 	b.WriteString(oneLine(r.Title))
-	if r.Detail != "" {
+	// The detail of a request that breaks rules repeats the first of them.
+	if r.Detail != "" && len(r.Fields) == 0 {
 		b.WriteString(": " + oneLine(r.Detail))
 	}
 	for _, f := range r.Fields {
@@ -43,10 +69,14 @@ func (r *refusalError) Error() string {
 		if reason == "" {
 			reason = f.Rule
 		}
-		b.WriteString("\n  " + oneLine(f.Field) + ": " + oneLine(reason))
+		b.WriteString("\n  " + oneLine(f.Field))
+		if f.flag != "" {
+			b.WriteString(" (--" + f.flag + ")")
+		}
+		b.WriteString(": " + oneLine(reason))
 	}
 	if r.Status == http.StatusUnauthorized && !r.foreign && r.Code != "bad_credentials" {
-		b.WriteString("\n  run fairway login")
+		b.WriteString("\n  " + r.advice)
 	}
 	if r.retryAfter != "" {
 		b.WriteString("\n  try again after " + oneLine(r.retryAfter) + " s")
@@ -68,17 +98,18 @@ func oneLine(s string) string {
 }
 
 // refused turns an answer that cannot be used into an error.
-func refused(address string, res *http.Response, data []byte, method string) error {
+func (c *client) refused(res *http.Response, data []byte, method string) error {
 	r := &refusalError{}
 	media, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
 	if media != "application/problem+json" || len(data) > maxAnswer || json.Unmarshal(data, r) != nil || r.Title == "" {
-		r = &refusalError{Title: fmt.Sprintf("the answer of %s is not Fairway's", address), foreign: true}
+		r = &refusalError{Title: fmt.Sprintf("the answer of %s is not Fairway's", c.address), foreign: true}
 		r.Detail = fmt.Sprintf("status %d, type %q: is the address right?", res.StatusCode, media)
 		if len(data) > maxAnswer {
 			r.Detail = fmt.Sprintf("it is larger than %d bytes", maxAnswer)
 		}
 	}
 	r.Status = res.StatusCode
+	r.advice = c.advice
 	r.retryAfter = res.Header.Get("Retry-After")
 	if r.TraceID == "" {
 		r.TraceID = res.Header.Get("X-Trace-Id")

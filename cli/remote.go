@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -68,7 +69,7 @@ func (r *remote) anonymous() (*client, error) {
 	if err := r.check(); err != nil {
 		return nil, err
 	}
-	return newClient(r.address, "", r.timeout), nil
+	return newClient(r.address, "", r.timeout, r.loginAdvice()), nil
 }
 
 // signedIn opens a client with the token of FAIRWAY_TOKEN or of the last log-in at this address. Close it.
@@ -76,26 +77,46 @@ func (r *remote) signedIn() (*client, error) {
 	if err := r.check(); err != nil {
 		return nil, err
 	}
+	token, err := r.token()
+	var reason loginError
+	if errors.As(err, &reason) {
+		return nil, reason + loginError(": "+r.loginAdvice())
+	}
+	if err != nil {
+		return nil, err
+	}
+	return newClient(r.address, token, r.timeout, r.loginAdvice()), nil
+}
+
+func (r *remote) token() (string, error) {
 	token := r.streams.getenv("FAIRWAY_TOKEN")
 	if token == "" {
 		store, err := newTokenStore(r.streams)
 		if err != nil {
-			return nil, err
+			return "", err
 		}
 		saved, err := store.load(r.address)
 		if err != nil {
-			return nil, err
+			return "", err
 		}
 		if !saved.ExpiresAt.IsZero() && !time.Now().Before(saved.ExpiresAt) {
-			return nil, loginError("the log-in at " + r.address + " has expired: run fairway login")
+			return "", loginError("the log-in at " + r.address + " has expired")
 		}
 		token = saved.Token
 	}
 	// What cannot stand in a header is no token; net/http would quote it in its error.
 	if strings.ContainsFunc(token, func(c rune) bool { return c <= ' ' || c >= 0x7f }) {
-		return nil, loginError("the token has characters that no token has: run fairway login, or mend FAIRWAY_TOKEN")
+		return "", loginError("the token has characters that no token has: mend FAIRWAY_TOKEN, or unset it")
 	}
-	return newClient(r.address, token, r.timeout), nil
+	return token, nil
+}
+
+// loginAdvice says how to log in at the same gateway.
+func (r *remote) loginAdvice() string {
+	if r.address == defaultAddress && r.streams.getenv("FAIRWAY_API") == "" {
+		return "run fairway login"
+	}
+	return "run fairway login --api " + r.address
 }
 
 // show reads one thing and prints it: the answer's member key, as columns for people.

@@ -46,10 +46,15 @@ func Root(streams Streams, servers ...*cobra.Command) *cobra.Command {
   fairway login --email ada@example.com
   fairway vessel create --name Vessel1 --capacity 500 --max-weight 200000
   fairway consignment create --description Tea --weight 5000 --containers 3`,
-		SilenceErrors:     true,
-		SilenceUsage:      true,
-		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		Version:       version(),
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		// Cobra's suggestions come with tabs and empty lines; Execute makes its own.
+		DisableSuggestions: true,
 	}
+	root.Flags().Bool("version", false, "print the version")
+	root.SetVersionTemplate("{{.Version}}\n")
+	root.SetFlagErrorFunc(wrongFlag)
 	root.SetIn(streams.In)
 	root.SetOut(streams.Out)
 	root.SetErr(streams.Err)
@@ -71,6 +76,12 @@ func Execute(ctx context.Context, streams Streams, root *cobra.Command, args []s
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return exitOK
+	}
+	if cmd == root {
+		err = unknownCommand(root, err)
+	}
+	if refusal := (*refusalError)(nil); errors.As(err, &refusal) {
+		refusal.nameFlags(cmd.Flags().Changed)
 	}
 	code := exitCode(ctx, err)
 	fmt.Fprintf(streams.Err, "fairway: %s\n", explain(ctx, err))
@@ -122,26 +133,7 @@ func group(name, short string, subs ...*cobra.Command) *cobra.Command {
 	return g
 }
 
-// usageError is a command line that cannot be carried out whatever the service says.
-type usageError string
-
-func (e usageError) Error() string { return string(e) }
-
-// need checks that flags were given, and names all that were not.
-func need(cmd *cobra.Command, flags ...string) error {
-	var missing []string
-	for _, name := range flags {
-		if !cmd.Flags().Changed(name) {
-			missing = append(missing, "--"+name)
-		}
-	}
-	if len(missing) > 0 {
-		return usageError("missing " + strings.Join(missing, ", "))
-	}
-	return nil
-}
-
 // interrupted tells that the person, not the clock, ended the command.
-func interrupted(ctx context.Context) bool {
-	return errors.Is(ctx.Err(), context.Canceled)
+func interrupted(ctx context.Context, err error) bool {
+	return errors.Is(ctx.Err(), context.Canceled) || errors.Is(err, errInterrupted)
 }

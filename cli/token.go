@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// loginError is a command that needs a log-in first.
+// loginError says why a command needs a log-in first.
 type loginError string
 
 func (e loginError) Error() string { return string(e) }
@@ -71,14 +71,14 @@ func (t tokenStore) save(address string, token savedToken) (err error) {
 func (t tokenStore) load(address string) (savedToken, error) {
 	data, err := os.ReadFile(t.file(address))
 	if errors.Is(err, fs.ErrNotExist) {
-		return savedToken{}, loginError("not logged in: run fairway login")
+		return savedToken{}, loginError("not logged in at " + address)
 	}
 	if err != nil {
 		return savedToken{}, fmt.Errorf("read the token: %w", err)
 	}
 	var token savedToken
 	if json.Unmarshal(data, &token) != nil || token.Token == "" {
-		return savedToken{}, loginError("not logged in, " + t.file(address) + " is damaged: run fairway login")
+		return savedToken{}, loginError("not logged in at " + address + ", " + t.file(address) + " is damaged")
 	}
 	return token, nil
 }

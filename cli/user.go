@@ -16,11 +16,11 @@ type user struct {
 }
 
 var userColumns = []column[user]{
-	{"ID", func(u user) string { return u.ID }},
-	{"NAME", func(u user) string { return u.Name }},
-	{"COMPANY", func(u user) string { return u.Company }},
-	{"EMAIL", func(u user) string { return u.Email }},
-	{"ROLES", func(u user) string { return strings.Join(u.Roles, ", ") }},
+	{title: "ID", value: func(u user) string { return u.ID }},
+	{title: "NAME", value: func(u user) string { return u.Name }},
+	{title: "COMPANY", value: func(u user) string { return u.Company }},
+	{title: "EMAIL", value: func(u user) string { return u.Email }},
+	{title: "ROLES", value: func(u user) string { return strings.Join(u.Roles, ", ") }},
 }
 
 func userCommand(r *remote) *cobra.Command {
@@ -45,7 +45,7 @@ func userCreateCommand(r *remote) *cobra.Command {
 		Long:  "Sign up. The password is asked for, unless --password-stdin or FAIRWAY_PASSWORD gives it.",
 		Example: `  fairway user create --name Ada --company Engines --email ada@example.com --login
   fairway user create --name Cy --company Lines --email cy@example.com --role carrier --password-stdin < secret`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := need(cmd, "name", "email"); err != nil {
 				return err
@@ -84,7 +84,7 @@ func whoamiCommand(r *remote) *cobra.Command {
 		Use:     "whoami",
 		Short:   "Show whose token it is",
 		Example: `  fairway whoami`,
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, err := show(cmd.Context(), r, "/users/me", "user", userColumns)
 			return err

@@ -13,18 +13,20 @@ func versionCommand(streams Streams) *cobra.Command {
 		Use:     "version",
 		Short:   "Print the version",
 		Example: `  fairway version`,
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintf(streams.Out, "fairway %s %s %s/%s\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			_, err := fmt.Fprintln(streams.Out, version())
 			return err
 		},
 	}
 }
 
-// version is what the Go toolchain recorded: the module's version, which names the commit of a build from a checkout.
+// version is what the Go toolchain recorded: the module's version, which names the commit of a build from a checkout, and
+// the toolchain itself.
 func version() string {
+	module := "(devel)"
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
+		module = info.Main.Version
 	}
-	return "(devel)"
+	return fmt.Sprintf("fairway %s %s %s/%s", module, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }

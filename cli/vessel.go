@@ -16,11 +16,11 @@ type vessel struct {
 }
 
 var vesselColumns = []column[vessel]{
-	{"ID", func(v vessel) string { return v.ID }},
-	{"NAME", func(v vessel) string { return v.Name }},
-	{"IMO", func(v vessel) string { return v.IMO }},
-	{"CAPACITY TEU", func(v vessel) string { return v.Capacity.String() }},
-	{"MAX WEIGHT KG", func(v vessel) string { return v.MaxWeight.String() }},
+	{title: "ID", value: func(v vessel) string { return v.ID }},
+	{title: "NAME", value: func(v vessel) string { return v.Name }},
+	{title: "IMO", value: func(v vessel) string { return v.IMO }},
+	{title: "CAPACITY TEU", value: func(v vessel) string { return v.Capacity.String() }},
+	{title: "MAX WEIGHT KG", value: func(v vessel) string { return v.MaxWeight.String() }},
 }
 
 func vesselCommand(r *remote) *cobra.Command {
@@ -41,7 +41,7 @@ func vesselCreateCommand(r *remote) *cobra.Command {
 			"booked at once. A file holds one JSON object or a list of them; a list stops at the first that is refused.",
 		Example: `  fairway vessel create --name Vessel1 --capacity 500 --max-weight 200000
   fairway vessel create --file deploy/samples/vessel.json`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if file == "" {
 				if err := need(cmd, "name", "capacity", "max-weight"); err != nil {
@@ -79,9 +79,9 @@ func vesselListCommand(r *remote) *cobra.Command {
 		Use:     "list",
 		Short:   "List vessels, newest first",
 		Example: `  fairway vessel list --all -o json`,
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return printList(cmd.Context(), r, p, "/vessels", "vessels", nil, vesselColumns)
+			return printList(cmd, r, p, "/vessels", "vessels", nil, vesselColumns)
 		},
 	}
 	p.attach(cmd)
@@ -93,7 +93,7 @@ func vesselGetCommand(r *remote) *cobra.Command {
 		Use:     "get ID",
 		Short:   "Show one vessel",
 		Example: `  fairway vessel get VESSEL_ID`,
-		Args:    cobra.ExactArgs(1),
+		Args:    OneArg("an ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			id, err := escape(args[0])
 			if err != nil {

@@ -33,12 +33,12 @@ type leg struct {
 }
 
 var voyageColumns = []column[voyage]{
-	{"ID", func(v voyage) string { return v.ID }},
-	{"NUMBER", func(v voyage) string { return v.Number }},
-	{"STATE", func(v voyage) string { return v.State }},
-	{"VESSEL", func(v voyage) string { return v.VesselID }},
-	{"ROUTE", voyage.route},
-	{"FREE TEU", voyage.free},
+	{title: "ID", value: func(v voyage) string { return v.ID }},
+	{title: "NUMBER", value: func(v voyage) string { return v.Number }},
+	{title: "STATE", value: func(v voyage) string { return v.State }},
+	{title: "VESSEL", value: func(v voyage) string { return v.VesselID }},
+	{title: "ROUTE", value: voyage.route},
+	{title: "FREE TEU", value: voyage.free},
 }
 
 // route names the ports in order.
@@ -64,13 +64,13 @@ func (v voyage) free() string {
 }
 
 var legColumns = []column[leg]{
-	{"FROM", func(l leg) string { return l.From }},
-	{"TO", func(l leg) string { return l.To }},
-	{"CAPACITY TEU", func(l leg) string { return l.Capacity.String() }},
-	{"USED TEU", func(l leg) string { return l.Used.String() }},
-	{"FREE TEU", func(l leg) string { return l.Free.String() }},
-	{"MAX WEIGHT KG", func(l leg) string { return l.MaxWeight.String() }},
-	{"USED WEIGHT KG", func(l leg) string { return l.UsedWeight.String() }},
+	{title: "FROM", value: func(l leg) string { return l.From }},
+	{title: "TO", value: func(l leg) string { return l.To }},
+	{title: "CAPACITY TEU", value: func(l leg) string { return l.Capacity.String() }},
+	{title: "USED TEU", value: func(l leg) string { return l.Used.String() }},
+	{title: "FREE TEU", value: func(l leg) string { return l.Free.String() }},
+	{title: "MAX WEIGHT KG", value: func(l leg) string { return l.MaxWeight.String() }},
+	{title: "USED WEIGHT KG", value: func(l leg) string { return l.UsedWeight.String() }},
 }
 
 func voyageCommand(r *remote) *cobra.Command {
@@ -90,7 +90,7 @@ func voyageCreateCommand(r *remote) *cobra.Command {
     --call CNSHA,departure=2030-03-01T08:00:00Z \
     --call SGSIN,arrival=2030-03-08T06:00:00Z,departure=2030-03-09T06:00:00Z \
     --call NLRTM,arrival=2030-04-02T12:00:00Z`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := need(cmd, "vessel", "number", "call"); err != nil {
 				return err
@@ -162,9 +162,9 @@ func voyageListCommand(r *remote) *cobra.Command {
 		Use:     "list",
 		Short:   "List voyages, newest first",
 		Example: `  fairway voyage list --limit 10`,
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return printList(cmd.Context(), r, p, "/voyages", "voyages", nil, voyageColumns)
+			return printList(cmd, r, p, "/voyages", "voyages", nil, voyageColumns)
 		},
 	}
 	p.attach(cmd)
@@ -176,7 +176,7 @@ func voyageGetCommand(r *remote) *cobra.Command {
 		Use:     "get ID",
 		Short:   "Show one voyage and the room on its legs",
 		Example: `  fairway voyage get VOYAGE_ID`,
-		Args:    cobra.ExactArgs(1),
+		Args:    OneArg("an ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			id, err := escape(args[0])
 			if err != nil {

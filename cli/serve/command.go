@@ -2,6 +2,7 @@ package serve
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/fairwayfreight/fairway/cli"
 	"github.com/fairwayfreight/fairway/common/app"
+	"github.com/fairwayfreight/fairway/common/store/sqlite"
 	"github.com/fairwayfreight/fairway/config"
 )
 
@@ -22,7 +24,9 @@ func Command(streams cli.Streams) *cobra.Command {
 		Short: "Run Fairway: all services in this process, or the named ones",
 		Long: "Run Fairway: all services in this process, or the named ones of " + strings.Join(Names(), ", ") + ".\n" +
 			"It needs nothing else: documents and keys are made in the data directory. Ctrl-C stops it in good order, and a\n" +
-			"second Ctrl-C at once; nothing that was answered with success is lost either way.",
+			"second Ctrl-C at once; nothing that was answered with success is lost either way.\n\n" +
+			"Services in several processes need a registry and a broker between them. The only ones built in work within one\n" +
+			"process (registry.kind memory, broker.kind memory), so naming fewer than all services is refused.",
 		Example: `  fairway serve
   fairway serve --data.dir /var/lib/fairway --api.address 127.0.0.1:8000`,
 		ValidArgs: Names(),
@@ -44,6 +48,9 @@ func run(ctx context.Context, cfg config.Config, streams cli.Streams, names []st
 		return err
 	}
 	fairway, err := Start(ctx, cfg, log, names...)
+	if errors.Is(err, sqlite.ErrInUse) {
+		return fmt.Errorf("%w: is Fairway running already? Choose another --data.dir", err)
+	}
 	if err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ func KeysCommand(streams cli.Streams) *cobra.Command {
 		Long: "Make the keys that are missing in a directory: one that signs people's tokens and one for each service, readable\n" +
 			"by their owner alone. Keys that exist stay. In development serve does this by itself, in production never.",
 		Example: `  fairway keys create /etc/fairway/keys`,
-		Args:    cobra.ExactArgs(1),
+		Args:    cli.OneArg("a DIR"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if err := auth.KeyDir(args[0]).Create(Names()...); err != nil {
 				return err

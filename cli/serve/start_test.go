@@ -34,8 +34,8 @@ func TestWhatKeepsFairwayFromStartingIsSaidInOneSentence(t *testing.T) {
 		names  []string
 		says   string
 	}{
-		"the HTTP port is taken":                 {func(c *config.Config) { c.API.Address = taken.Addr().String() }, nil, taken.Addr().String()},
-		"the gRPC port is taken":                 {func(c *config.Config) { c.RPC.Address = taken.Addr().String() }, nil, taken.Addr().String()},
+		"the HTTP port is taken":                 {func(c *config.Config) { c.API.Address = taken.Addr().String() }, nil, taken.Addr().String() + " (api.address)"},
+		"the gRPC port is taken":                 {func(c *config.Config) { c.RPC.Address = taken.Addr().String() }, nil, taken.Addr().String() + " (rpc.address)"},
 		"the data directory is a file":           {func(c *config.Config) { c.Data.Dir = file }, nil, file},
 		"the data directory is below a file":     {func(c *config.Config) { c.Data.Dir = filepath.Join(file, "data") }, nil, file},
 		"the data directory is in use":           {func(c *config.Config) { c.Data.Dir = running.Data.Dir }, nil, "another process"},
@@ -58,6 +58,31 @@ func TestWhatKeepsFairwayFromStartingIsSaidInOneSentence(t *testing.T) {
 				t.Errorf("it says %q, which should name %q", text, tc.says)
 			}
 		})
+	}
+}
+
+func TestASecondServeAsksWhetherFairwayIsRunning(t *testing.T) {
+	running := testConfig(t)
+	open(t, running)
+	var stdout, stderr bytes.Buffer
+	streams := cli.Streams{In: strings.NewReader(""), Out: &stdout, Err: &stderr}
+	code := cli.Execute(t.Context(), streams, cli.Root(streams, serve.Command(streams)),
+		[]string{"serve", "--data.dir", running.Data.Dir, "--api.address", "127.0.0.1:0", "--rpc.address", "127.0.0.1:0"})
+	const want = ".db is open in another process: is Fairway running already? Choose another --data.dir\n"
+	if code != 1 || !strings.HasSuffix(stderr.String(), want) {
+		t.Errorf("exit %d: %s", code, stderr.String())
+	}
+}
+
+func TestHelpSaysWhatCannotBeSplit(t *testing.T) {
+	var stdout, stderr bytes.Buffer
+	streams := cli.Streams{In: strings.NewReader(""), Out: &stdout, Err: &stderr}
+	root := cli.Root(streams, serve.Command(streams), serve.KeysCommand(streams))
+	if code := cli.Execute(t.Context(), streams, root, []string{"serve", "--help"}); code != 0 || !strings.Contains(stdout.String(), "naming fewer than all services is refused") {
+		t.Errorf("exit %d: %s", code, stdout.String())
+	}
+	if code := cli.Execute(t.Context(), streams, root, []string{"keys", "create"}); code != 2 || !strings.HasPrefix(stderr.String(), "fairway: keys create needs a DIR\n") {
+		t.Errorf("exit %d: %s", code, stderr.String())
 	}
 }
 
