@@ -44,7 +44,7 @@ type Deps struct {
 	// Log gets one line per request. Its handler adds the trace id (trace.LogHandler).
 	Log *slog.Logger
 	// Ready names what is missing before a booking can be served; nothing means that it can.
-	Ready func(ctx context.Context) []string
+	Ready func() []string
 }
 
 // Verifier says whose token it is. Errors: unauthenticated, unavailable.

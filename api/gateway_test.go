@@ -212,7 +212,7 @@ func newBench(t testing.TB, cfg api.Config) *bench {
 		Verifier:     b.verifier,
 		Tracer:       tracer,
 		Log:          slog.New(trace.LogHandler(slog.NewJSONHandler(b.log, nil))),
-		Ready:        func(context.Context) []string { return b.missing },
+		Ready:        func() []string { return b.missing },
 	})
 	return b
 }

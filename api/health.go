@@ -1,10 +1,8 @@
 package api
 
 import (
-	"context"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -15,9 +13,6 @@ const (
 	healthPath = "/healthz"
 	readyPath  = "/readyz"
 )
-
-// readyTimeout bounds the question what is missing; probes give up sooner or later than that, but not at once.
-const readyTimeout = 2 * time.Second
 
 type healthAnswer struct {
 	Status string `json:"status"`
@@ -37,9 +32,7 @@ func (g *Gateway) ready(c *gin.Context) {
 		newProblem(c, fault.New(fault.Unavailable, "shutting down")).send(c, 0)
 		return
 	}
-	ctx, cancel := context.WithTimeout(c.Request.Context(), readyTimeout)
-	defer cancel()
-	missing := g.settleReadiness(ctx)
+	missing := g.settleReadiness()
 	switch {
 	case len(missing) == 0:
 		reply{status: http.StatusOK, body: healthAnswer{Status: "ready"}}.send(c)
@@ -53,8 +46,8 @@ func (g *Gateway) ready(c *gin.Context) {
 }
 
 // settleReadiness asks what is missing, and remembers when for the first time nothing is.
-func (g *Gateway) settleReadiness(ctx context.Context) []string {
-	missing := g.deps.Ready(ctx)
+func (g *Gateway) settleReadiness() []string {
+	missing := g.deps.Ready()
 	if len(missing) == 0 {
 		g.served.Store(true)
 	}

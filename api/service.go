@@ -29,13 +29,13 @@ func Serve(_ context.Context, s *app.Service) error {
 		Log:          s.Log,
 		Ready:        s.Missing,
 	})
-	s.OnStart(func(ctx context.Context) error {
+	s.OnStart(func(context.Context) error {
 		server, err := Listen(s.Config.API.Address, gateway)
 		if err != nil {
 			return err
 		}
 		s.Announce(server.Addr())
-		gateway.settleReadiness(ctx)
+		gateway.settleReadiness()
 		s.OnStop(server.Stop)
 		go func() {
 			if err := server.Serve(); err != nil {

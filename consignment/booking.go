@@ -5,11 +5,11 @@ import (
 	"errors"
 	"time"
 
-	"golang.org/x/sync/errgroup"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/fairwayfreight/fairway/common/auth"
 	"github.com/fairwayfreight/fairway/common/event"
+	"github.com/fairwayfreight/fairway/common/fanout"
 	"github.com/fairwayfreight/fairway/common/fault"
 	"github.com/fairwayfreight/fairway/common/store"
 	"github.com/fairwayfreight/fairway/common/trace"
@@ -169,16 +169,11 @@ func (d *desk) release(ctx context.Context, doc store.Document[Consignment]) (st
 // outcomes tells how bookings ended. Those that no request can be working on any more are first brought to an end.
 func (d *desk) outcomes(ctx context.Context, ids []string) ([]*consignmentpb.Outcome, error) {
 	outcomes := make([]*consignmentpb.Outcome, len(ids))
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(together)
-	for i, id := range ids {
-		group.Go(func() error {
-			var err error
-			outcomes[i], err = d.outcome(ctx, id)
-			return err
-		})
-	}
-	return outcomes, group.Wait()
+	err := fanout.All(len(ids), together, func(i int) (err error) {
+		outcomes[i], err = d.outcome(ctx, ids[i])
+		return err
+	})
+	return outcomes, err
 }
 
 func (d *desk) outcome(ctx context.Context, id string) (*consignmentpb.Outcome, error) {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -72,7 +71,7 @@ func newWorld(t *testing.T) *world {
 	w := &world{vessels: &yard{}, at: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
 	d := &desk{consignments: consignments, vessels: w.vessels, now: func() time.Time { return w.at }}
 	w.handler = &handler{desk: d}
-	w.sweeper = &sweeper{desk: d, log: slog.New(slog.DiscardHandler)}
+	w.sweeper = &sweeper{desk: d}
 	return w
 }
 

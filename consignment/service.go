@@ -20,7 +20,7 @@ func Serve(ctx context.Context, s *app.Service) error {
 		vessels:      vessels{vesselpb.NewVesselService("vessel", s.Client)},
 		now:          s.Now,
 	}
-	s.Background("sweep", (&sweeper{desk: d, log: s.Log}).Run)
+	s.Every("sweep", sweepEvery, (&sweeper{desk: d}).sweep)
 	s.Background("relay", event.NewRelay(s.Broker, Name, s.Log, consignments.Outbox()).Run)
 	return consignmentpb.RegisterShippingServiceHandler(s.Server, &handler{desk: d})
 }

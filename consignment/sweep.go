@@ -3,11 +3,9 @@ package consignment
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
+	"github.com/fairwayfreight/fairway/common/fanout"
 	"github.com/fairwayfreight/fairway/common/store"
 )
 
@@ -18,29 +16,6 @@ const sweepEvery = time.Second
 // whose room was not given back.
 type sweeper struct {
 	*desk
-	log *slog.Logger
-}
-
-// Run sweeps until ctx ends.
-func (s *sweeper) Run(ctx context.Context) {
-	tick := time.NewTicker(sweepEvery)
-	defer tick.Stop()
-	failing := false
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		err := s.sweep(ctx)
-		if ctx.Err() != nil {
-			return
-		}
-		if err != nil && !failing { // once, not every second
-			s.log.WarnContext(ctx, "half-done bookings wait", "error", err)
-		}
-		failing = err != nil
-	}
 }
 
 // sweep goes over all open ends once.
@@ -52,12 +27,9 @@ func (s *sweeper) sweep(ctx context.Context) error {
 		if err != nil {
 			return errors.Join(append(failures, err)...)
 		}
-		group, ctx := errgroup.WithContext(ctx)
-		group.SetLimit(together)
-		for _, doc := range page.Items {
-			group.Go(func() error { return s.finish(ctx, doc) })
-		}
-		failures = append(failures, group.Wait())
+		failures = append(failures, fanout.All(len(page.Items), together, func(i int) error {
+			return s.finish(ctx, page.Items[i])
+		}))
 		if page.Next == "" {
 			return errors.Join(failures...)
 		}

@@ -27,8 +27,6 @@ type Ledger struct {
 	VoyageID string `json:"voyage_id"`
 	VesselID string `json:"vessel_id"`
 	OwnerID  string `json:"owner_id"`
-	// Open tells whether room may still be taken.
-	Open bool `json:"open"`
 	// Calls are the voyage's, for searching.
 	Calls []PortCall `json:"calls,omitempty"`
 	// Legs is the room on each leg.
@@ -68,7 +66,7 @@ const (
 
 // Indexes of the ledgers.
 const (
-	bySailing = "sailing" // open voyages with room: by each port of loading in order of departure, or withoutPorts in order of id
+	bySailing = "sailing" // voyages with room: by each port of loading in order of departure, or withoutPorts in order of id
 	byPending = "pending" // voyages with pending bookings
 )
 
@@ -92,7 +90,7 @@ func openLedgers(ctx context.Context, db store.DB) (*store.Collection[Ledger], e
 }
 
 func newLedger(v *Voyage) Ledger {
-	l := Ledger{VoyageID: v.ID, VesselID: v.VesselID, OwnerID: v.OwnerID, Open: true, Calls: v.Calls}
+	l := Ledger{VoyageID: v.ID, VesselID: v.VesselID, OwnerID: v.OwnerID, Calls: v.Calls}
 	for range v.legs() {
 		l.Legs = append(l.Legs, Room{Quarters: int64(v.Capacity) * quartersPerTEU, Weight: int64(v.MaxWeight)})
 	}
@@ -101,9 +99,6 @@ func newLedger(v *Voyage) Ledger {
 
 // sailingKeys leaves out ports from which nothing more can be loaded: a search does not pass over full ships again and again.
 func (l *Ledger) sailingKeys() []store.Key {
-	if !l.Open {
-		return nil
-	}
 	var keys []store.Key
 	for i := range l.Legs {
 		if !l.fits(Need{Quarters: 1, Weight: 1}, Span{First: i, End: i + 1}) {
@@ -144,8 +139,6 @@ func (l *Ledger) enter(booking string, n Need, s Span) (changed bool, err error)
 		return false, errReleased()
 	}
 	switch {
-	case !l.Open:
-		return false, fault.New(fault.WrongState, "the voyage takes no more bookings")
 	case !l.fits(n, s):
 		return false, errNoCapacity()
 	case len(l.Pending) >= maxPending:

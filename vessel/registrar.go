@@ -44,8 +44,9 @@ func (r *registrar) reserve(ctx context.Context, booking string, n Need, s Span,
 	return r.books.enter(ctx, l.VoyageID, booking)
 }
 
-// held finds the voyage on which the booking has room already, by an earlier attempt; nil when there is none.
-func (r *registrar) held(ctx context.Context, booking string) (*Ledger, error) {
+// resume goes on with an earlier attempt at the booking: it takes the room of a stored intent, if that can still be had, and
+// says on which voyage. It is nil when there was no attempt, or none that can succeed. Errors: wrong_state, unavailable.
+func (r *registrar) resume(ctx context.Context, booking string) (*Ledger, error) {
 	allocations, err := r.of(ctx, booking)
 	if err != nil {
 		return nil, err
@@ -69,12 +70,22 @@ func (r *registrar) held(ctx context.Context, booking string) (*Ledger, error) {
 
 // of are all allocations of a booking: one for each voyage that was tried.
 func (r *registrar) of(ctx context.Context, booking string) ([]store.Document[Allocation], error) {
-	page, err := r.allocations.Find(ctx, store.List[Allocation]{Index: byBooking, Match: booking, Limit: 1000})
-	return page.Items, err
+	var all []store.Document[Allocation]
+	list := store.List[Allocation]{Index: byBooking, Match: booking, Limit: store.MaxBatch}
+	for {
+		page, err := r.allocations.Find(ctx, list)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page.Items...)
+		if list.Cursor = page.Next; list.Cursor == "" {
+			return all, nil
+		}
+	}
 }
 
 // release gives back everything that a booking took, and bars it from the voyages it had tried. The booking must be in a
-// final state other than CONFIRMED. A reservation of it that is still on its way to a voyage it had not tried takes room
+// final state, REJECTED or CANCELLED. A reservation of it that is still on its way to a voyage it had not tried takes room
 // there for as long as the settler needs to ask.
 func (r *registrar) release(ctx context.Context, booking string) error {
 	allocations, err := r.of(ctx, booking)
@@ -120,9 +131,6 @@ func (r *registrar) released(ctx context.Context, voyage, booking string) error 
 		doc.Value.State = StateReleased
 		return nil, nil
 	})
-	if errors.Is(err, store.ErrNotFound) {
-		return nil
-	}
 	return err
 }
 

@@ -59,7 +59,7 @@ func TestRepeatingAReservationTakesNothingTwice(t *testing.T) {
 	if err := w.book(t, v, "b1", oneTEU); err != nil { // now firm and forgotten by the ledger
 		t.Fatal(err)
 	}
-	if l, err := w.held(t.Context(), "b1"); err != nil || l == nil || l.VoyageID != v {
+	if l, err := w.resume(t.Context(), "b1"); err != nil || l == nil || l.VoyageID != v {
 		t.Errorf("held on %+v, %v", l, err)
 	}
 	if got := w.used(t, v); got != oneTEU {
@@ -182,7 +182,7 @@ func TestReserveAndReleaseOfOneBookingAtOnceLeaveNothingBehind(t *testing.T) {
 }
 
 func TestAFullLedgerMakesBookingsWait(t *testing.T) {
-	l := &Ledger{Open: true, Legs: []Room{{Quarters: 1 << 40, Weight: 1 << 40}}}
+	l := &Ledger{Legs: []Room{{Quarters: 1 << 40, Weight: 1 << 40}}}
 	for i := range maxPending {
 		if _, err := l.enter(fmt.Sprint(i), oneTEU, l.whole()); err != nil {
 			t.Fatal(err)

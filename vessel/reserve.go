@@ -16,7 +16,7 @@ func (h *handler) Reserve(ctx context.Context, req *vesselpb.Reservation, rsp *v
 	if err := fault.InvalidFields(rule.Reservation(req)); err != nil {
 		return err
 	}
-	taken, err := h.rooms.held(ctx, req.GetBookingId())
+	taken, err := h.rooms.resume(ctx, req.GetBookingId())
 	if err != nil {
 		return err
 	}

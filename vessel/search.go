@@ -16,7 +16,7 @@ type wish struct {
 	notBefore time.Time
 }
 
-// sailings offers the open sailings that had room when they were read, and the legs that the booking would travel, in the
+// sailings offers the sailings that had room when they were read, and the legs that the booking would travel, in the
 // order in which it should try them, until try says that it has what it wants or fails. Sailings without ports come oldest
 // first, and they alone when no ports are asked for; the others by departure.
 func sailings(ctx context.Context, ledgers *store.Collection[Ledger], w wish, try func(*Ledger, Span) (done bool, err error)) error {

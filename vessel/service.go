@@ -31,7 +31,7 @@ func Serve(ctx context.Context, s *app.Service) error {
 	ships := &fleet{vessels: vessels, voyages: voyages, ledgers: ledgers, now: s.Now}
 	bookings := consignments{consignmentpb.NewShippingService("consignment", s.Client)}
 
-	s.Background("settle", (&settler{rooms: rooms, fleet: ships, consignments: bookings, log: s.Log}).Run)
+	s.Every("settle", settleEvery, (&settler{rooms: rooms, fleet: ships, consignments: bookings}).settle)
 	s.Background("relay", event.NewRelay(s.Broker, Name, s.Log, vessels.Outbox(), voyages.Outbox()).Run)
 	return vesselpb.RegisterVesselServiceHandler(s.Server, &handler{fleet: ships, rooms: rooms})
 }

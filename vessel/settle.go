@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
+	"github.com/fairwayfreight/fairway/common/fanout"
 	"github.com/fairwayfreight/fairway/common/store"
 	consignmentpb "github.com/fairwayfreight/fairway/interface-center/out/consignment"
 )
@@ -39,29 +37,6 @@ type settler struct {
 	rooms        *registrar
 	fleet        *fleet
 	consignments Consignments
-	log          *slog.Logger
-}
-
-// Run settles until ctx ends.
-func (s *settler) Run(ctx context.Context) {
-	tick := time.NewTicker(settleEvery)
-	defer tick.Stop()
-	failing := false
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		err := s.settle(ctx)
-		if ctx.Err() != nil {
-			return
-		}
-		if err != nil && !failing { // once, not four times a second
-			s.log.WarnContext(ctx, "bookings wait to be settled", "error", err)
-		}
-		failing = err != nil
-	}
 }
 
 // settle goes over all open ends once.
@@ -162,16 +137,10 @@ func (s *settler) ask(ctx context.Context, open []store.Document[Allocation]) ([
 		return nil, fmt.Errorf("asked after %d bookings, told of %d", len(open), len(outcomes))
 	}
 	ended := make([]bool, len(open))
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(settlers)
-	for i, a := range open {
-		group.Go(func() error {
-			var err error
-			ended[i], err = s.end(ctx, a, outcomes[i])
-			return err
-		})
-	}
-	err = group.Wait()
+	err = fanout.All(len(open), settlers, func(i int) (err error) {
+		ended[i], err = s.end(ctx, open[i], outcomes[i])
+		return err
+	})
 	var settled []store.Document[Allocation]
 	for i, a := range open {
 		if ended[i] {
@@ -205,12 +174,9 @@ func (s *settler) end(ctx context.Context, a store.Document[Allocation], o *cons
 
 // forget lets ledgers forget bookings whose allocations carry what they did.
 func (s *settler) forget(ctx context.Context, written []store.Document[Allocation]) error {
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(maxGathered)
-	for _, a := range written {
-		group.Go(func() error { return s.rooms.books.forget(ctx, a.Value.VoyageID, a.Value.BookingID) })
-	}
-	return group.Wait()
+	return fanout.All(len(written), maxGathered, func(i int) error {
+		return s.rooms.books.forget(ctx, written[i].Value.VoyageID, written[i].Value.BookingID)
+	})
 }
 
 // planned mends voyages that a crash left half made.

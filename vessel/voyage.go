@@ -13,7 +13,7 @@ import (
 // VoyageState is where a voyage is in its life.
 type VoyageState string
 
-// A voyage is PLANNED while its documents are being written, and then nobody sees it; OPEN takes bookings.
+// A voyage is PLANNED while its documents are being written, and then no list shows it; OPEN takes bookings.
 const (
 	Planned VoyageState = "PLANNED"
 	Open    VoyageState = "OPEN"

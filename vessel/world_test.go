@@ -3,7 +3,6 @@ package vessel
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -105,7 +104,7 @@ func (w *world) open(t *testing.T) {
 	must(err)
 	w.registrar = &registrar{allocations: allocations, ledgers: ledgers, books: newBooks(ledgers, allocations), now: w.clock.now}
 	w.fleet = &fleet{vessels: vessels, voyages: voyages, ledgers: ledgers, now: w.clock.now}
-	w.settler = &settler{rooms: w.registrar, fleet: w.fleet, consignments: w.truth, log: slog.New(slog.DiscardHandler)}
+	w.settler = &settler{rooms: w.registrar, fleet: w.fleet, consignments: w.truth}
 }
 
 // sailing offers a vessel of some TEU and kg with a sailing without ports and returns the voyage's id.

@@ -43,18 +43,19 @@ func (w *watch) look(ctx context.Context, p *Process) {
 			continue
 		}
 		missing = append(missing, fmt.Sprintf("the documents of %s cannot be read and written", s.Name))
-		p.Log.WarnContext(ctx, "a service is not healthy", "service", s.Name, "error", err)
+		p.log.WarnContext(ctx, "a service is not healthy", "service", s.Name, "error", err)
 	}
 	w.missing.Store(&missing)
 	if !p.verifier.Ready() {
 		if err := p.verifier.Refresh(ctx); err != nil && ctx.Err() == nil {
-			p.Log.WarnContext(ctx, "the keys that verify tokens are not there yet", "error", err)
+			p.log.WarnContext(ctx, "the keys that verify tokens are not there yet", "error", err)
 		}
 	}
 }
 
-// Missing names what the process lacks to serve a booking, as of the last five seconds; nothing when it lacks nothing.
-func (p *Process) Missing(context.Context) []string {
+// Missing names what the process lacks to serve a booking, as of the last look, one of which begins every five seconds;
+// nothing when it lacks nothing. It answers at once.
+func (p *Process) Missing() []string {
 	missing := p.watch.missing.Load()
 	switch {
 	case missing == nil:

@@ -9,7 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,7 +17,6 @@ import (
 
 	"github.com/fairwayfreight/fairway/common/auth"
 	"github.com/fairwayfreight/fairway/common/broker"
-	"github.com/fairwayfreight/fairway/common/broker/inprocess"
 	fairwayregistry "github.com/fairwayfreight/fairway/common/registry"
 	"github.com/fairwayfreight/fairway/common/rpc"
 	"github.com/fairwayfreight/fairway/config"
@@ -25,9 +24,9 @@ import (
 
 // Process is what the services of one process share. Use: Open, Add for each service, Start, Stop.
 type Process struct {
-	Config config.Config
-	Log    *slog.Logger
-	Now    func() time.Time
+	cfg config.Config
+	log *slog.Logger
+	now func() time.Time
 
 	endpoint *rpc.Endpoint
 	registry registry.Registry
@@ -62,12 +61,16 @@ func Open(cfg config.Config, log *slog.Logger, services []string) (*Process, err
 	if err != nil {
 		return nil, err
 	}
+	events, err := openBroker(cfg.Broker)
+	if err != nil {
+		return nil, err
+	}
 	p := &Process{
-		Config:   cfg,
-		Log:      log,
-		Now:      time.Now,
+		cfg:      cfg,
+		log:      log,
+		now:      time.Now,
 		registry: reg,
-		broker:   inprocess.New(),
+		broker:   events,
 		keys:     keys,
 		failed:   make(chan error, 1),
 		endpoint: rpc.NewEndpoint(rpc.EndpointConfig{
@@ -77,7 +80,7 @@ func Open(cfg config.Config, log *slog.Logger, services []string) (*Process, err
 			Logger:  log,
 		}),
 	}
-	p.verifier = auth.NewVerifier(p.publicKeys, public, p.Now)
+	p.verifier = auth.NewVerifier(p.publicKeys, public, p.now)
 	return p, nil
 }
 
@@ -150,42 +153,50 @@ func (p *Process) Start(ctx context.Context) error {
 }
 
 // Stop stops everything in the reverse order: what faces the outside finishes its requests, services leave the registry and
-// finish their calls, background work ends, then broker, documents and tracers close. What is not done when ctx ends is cut
-// off; nothing is lost by that, it is done after the next start.
+// finish their calls, background work ends, then broker, documents and tracers close. What is not done when ctx ends is left
+// behind, and the error says what; no answer that was given is lost by that.
 func (p *Process) Stop(ctx context.Context) error {
 	var failures []error
-	reverse := func(do func(*Service) error) {
-		for i := len(p.services) - 1; i >= 0; i-- {
-			if err := do(p.services[i]); err != nil {
-				failures = append(failures, fmt.Errorf("stop %s: %w", p.services[i].Name, err))
-			}
+	step := func(what string, do func() error) {
+		if err := within(ctx, do); err != nil {
+			failures = append(failures, fmt.Errorf("stop %s: %w", what, err))
 		}
 	}
-	reverse(func(s *Service) error {
-		var errs []error
+	for _, s := range slices.Backward(p.services) {
 		for _, stop := range s.stops {
-			errs = append(errs, stop(ctx))
+			step(s.Name, func() error { return stop(ctx) })
 		}
-		return errors.Join(errs...)
-	})
-	reverse(func(s *Service) error {
-		if s.edge {
-			return nil
+	}
+	for _, s := range slices.Backward(p.services) {
+		if !s.edge {
+			step(s.Name, s.micro.Stop)
 		}
-		return s.micro.Stop()
-	})
-	if p.end != nil {
-		p.end()
+	}
+	step("the background work", func() error {
+		if p.end != nil {
+			p.end()
+		}
 		p.background.Wait()
+		return nil
+	})
+	step("the RPC endpoint", func() error { return p.endpoint.Stop(ctx) })
+	step("the broker", p.broker.Close)
+	for _, s := range slices.Backward(p.services) {
+		step(s.Name, s.close)
 	}
-	if err := p.endpoint.Stop(ctx); err != nil {
-		failures = append(failures, err)
-	}
-	if err := p.broker.Close(); err != nil {
-		failures = append(failures, err)
-	}
-	reverse((*Service).close)
 	return errors.Join(failures...)
+}
+
+// within does something and returns when it is done or ctx ends.
+func within(ctx context.Context, do func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- do() }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return errors.New("not done in time")
+	}
 }
 
 // RPCAddress is where the services are called from outside, once the process has started.
@@ -203,6 +214,3 @@ func (p *Process) Address(service string) string {
 
 // Failed receives when a service cannot go on.
 func (p *Process) Failed() <-chan error { return p.failed }
-
-// path is where a service keeps its embedded documents.
-func (p *Process) path(service string) string { return filepath.Join(p.Config.Data.Dir, service+".db") }

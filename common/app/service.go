@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"time"
 
 	"go-micro.dev/v4"
@@ -18,7 +19,6 @@ import (
 	"github.com/fairwayfreight/fairway/common/limit"
 	"github.com/fairwayfreight/fairway/common/rpc"
 	"github.com/fairwayfreight/fairway/common/store"
-	"github.com/fairwayfreight/fairway/common/store/sqlite"
 	"github.com/fairwayfreight/fairway/common/trace"
 	"github.com/fairwayfreight/fairway/config"
 	userpb "github.com/fairwayfreight/fairway/interface-center/out/user"
@@ -41,7 +41,7 @@ type Service struct {
 	Verifier *auth.Verifier
 	Tracer   *trace.Tracer
 	// Missing names what the process still lacks to serve a booking.
-	Missing func(ctx context.Context) []string
+	Missing func() []string
 
 	edge       bool
 	address    string
@@ -53,10 +53,10 @@ type Service struct {
 	stops      []func(context.Context) error
 }
 
-// build makes a service: every wrapper, in the order in which a call passes them.
-func (p *Process) build(ctx context.Context, part Part) (*Service, error) {
-	cfg := p.Config
-	log := p.Log.With("service", part.Name)
+// build makes a service: every wrapper, in the order in which a call passes them. What it made before it failed is closed.
+func (p *Process) build(ctx context.Context, part Part) (_ *Service, err error) {
+	cfg := p.cfg
+	log := p.log.With("service", part.Name)
 	key, err := p.keys.Service(part.Name)
 	if err != nil {
 		return nil, err
@@ -69,7 +69,7 @@ func (p *Process) build(ctx context.Context, part Part) (*Service, error) {
 		Name:     part.Name,
 		Config:   cfg,
 		Log:      log,
-		Now:      p.Now,
+		Now:      p.now,
 		Broker:   p.broker,
 		Keys:     p.keys,
 		Verifier: p.verifier,
@@ -78,11 +78,16 @@ func (p *Process) build(ctx context.Context, part Part) (*Service, error) {
 		edge:     part.Edge,
 		failed:   p.failed,
 	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.close())
+		}
+	}()
 
 	// A call out: identified, traced, refused while its target is known to fail, paced where configured. The client itself
 	// sets the deadline, chooses the node and sends.
 	out := []client.Wrapper{
-		auth.ClientWrapper(auth.NewServiceTokens(part.Name, key, p.Now)),
+		auth.ClientWrapper(auth.NewServiceTokens(part.Name, key, p.now)),
 		trace.ClientWrapper(tracer),
 		breaker.Wrapper(breaker.Config{
 			MaxInFlight:  cfg.Breaker.MaxConcurrent,
@@ -92,7 +97,7 @@ func (p *Process) build(ctx context.Context, part Part) (*Service, error) {
 		}, log),
 	}
 	if cfg.RPC.PacePerSecond > 0 {
-		out = append(out, limit.Pacing(cfg.RPC.PacePerSecond, cfg.RPC.MaxInFlight))
+		out = append(out, limit.Pacing(cfg.RPC.PacePerSecond, maxPaced))
 	}
 	s.calls = rpc.NewClient(rpc.ClientConfig{
 		Registry: p.registry,
@@ -125,9 +130,12 @@ func (p *Process) build(ctx context.Context, part Part) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.DB, err = sqlite.Open(ctx, p.path(part.Name), sqlite.Options{Logger: log, Now: p.Now})
+	s.DB, err = p.openStore(ctx, part.Name, log)
 	return s, err
 }
+
+// maxPaced is how many calls of a service may wait for their turn where calls are paced; more are refused.
+const maxPaced = 100
 
 // lifecycle is the part of go-micro's service that is used here. Its Init and Run are never called, because they read the
 // process's arguments: Init overwrites settings with flag defaults, Run ends the process on -h.
@@ -155,11 +163,40 @@ func (s *Service) Background(name string, run func(context.Context)) {
 	})
 }
 
+// Every adds background work that is done again and again, with a rest of the given length in between. A failure is logged
+// when it is new and when it is over, not each time.
+func (s *Service) Every(name string, rest time.Duration, do func(context.Context) error) {
+	log := s.Log.With("work", name)
+	s.Background(name, func(ctx context.Context) {
+		tick := time.NewTicker(rest)
+		defer tick.Stop()
+		failing := ""
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			err := do(ctx)
+			switch {
+			case ctx.Err() != nil:
+				return
+			case err != nil && err.Error() != failing:
+				log.WarnContext(ctx, "background work fails and is tried again", "error", err)
+				failing = err.Error()
+			case err == nil && failing != "":
+				log.InfoContext(ctx, "background work goes on")
+				failing = ""
+			}
+		}
+	})
+}
+
 // survive runs work and turns a panic into a log line and a pause, after which the work begins anew.
 func survive(ctx context.Context, log *slog.Logger, run func(context.Context)) {
 	defer func() {
 		if r := recover(); r != nil {
-			log.ErrorContext(ctx, "background work panicked", "panic", r)
+			log.ErrorContext(ctx, "background work panicked", "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
 			select {
 			case <-ctx.Done():
 			case <-time.After(time.Second):
@@ -169,10 +206,10 @@ func survive(ctx context.Context, log *slog.Logger, run func(context.Context)) {
 	run(ctx)
 }
 
-// OnStart adds what is done when the services of the process have started, OnStop what is done first when it stops.
+// OnStart adds what is done when the services of the process have started.
 func (s *Service) OnStart(start func(context.Context) error) { s.starts = append(s.starts, start) }
 
-// OnStop adds what is done before the services of the process stop.
+// OnStop adds what is done before the services of the process stop, in the order in which it was added.
 func (s *Service) OnStop(stop func(context.Context) error) { s.stops = append(s.stops, stop) }
 
 // Announce tells under which address the service can be reached from outside.

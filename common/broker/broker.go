@@ -1,7 +1,7 @@
 // Package broker carries messages from the service that publishes them to the groups of services that want them.
 //
 // A message is delivered to every group at least once. Within a group, messages of one key come in the order they were
-// published, one at a time; messages of different keys come at once. A group acknowledges a message when its handler
+// published, one at a time; messages of different keys may come at once. A group acknowledges a message when its handler
 // returns nil; until then the message is delivered again.
 package broker
 
@@ -29,7 +29,8 @@ type Broker interface {
 	// Publish returns nil when the message is safe: the broker will deliver it to every group whatever dies.
 	// After an error it may or may not have been published; publishing it again is right, consumers drop repeats.
 	Publish(ctx context.Context, m Message) error
-	// Subscribe gives a group's messages of a topic to a handler until the broker closes.
+	// Subscribe gives a group's messages of a topic to a handler until the broker closes. Subscribe before the first publish:
+	// what a broker without memory has delivered to the other groups is not delivered again. It fails on a closed broker.
 	Subscribe(topic, group string, handle Handler) error
 	// Close stops all deliveries and waits for handlers under way.
 	Close() error

@@ -4,8 +4,8 @@
 // in outboxes, at least once and in order per document, and survives every failure of the broker. A consumer drops what it
 // has had before: it writes what it makes of an event under the event's own id (the inbox).
 //
-// All this exists because publishing after the write, as the systems before this one did, loses the event when the process
-// dies in between, and publishing before the write announces changes that never happen.
+// Publishing after the write loses the event when the process dies in between; publishing before it announces changes that
+// may never happen. Hence the outbox.
 package event
 
 import (

@@ -5,6 +5,7 @@ import (
 
 	"github.com/fairwayfreight/fairway/common/broker"
 	"github.com/fairwayfreight/fairway/common/store"
+	"github.com/fairwayfreight/fairway/common/trace"
 )
 
 // Inbox turns events into documents, each event into one, however often it is delivered. The document's id is the event's,
@@ -25,7 +26,7 @@ func (in *Inbox[T]) Handle(ctx context.Context, m broker.Message) error {
 	if err != nil {
 		return err
 	}
-	_, err = in.documents.Insert(ctx, in.make(e))
+	_, err = in.documents.Insert(trace.Continue(ctx, e.TraceParent), in.make(e))
 	if store.IsDuplicate(err, "id") {
 		return nil
 	}

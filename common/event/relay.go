@@ -9,17 +9,18 @@ import (
 	"time"
 
 	"github.com/fairwayfreight/fairway/common/broker"
+	"github.com/fairwayfreight/fairway/common/fanout"
 	"github.com/fairwayfreight/fairway/common/store"
 )
 
 const (
-	// batch is how many documents a relay claims at once, and parallel how many of them it publishes at a time.
-	batch    = 256
-	parallel = 64
-	// lease is how long a claimed document is left to its relay; a document whose publishing failed is tried again after it.
-	lease = 5 * time.Second
-	// publishTimeout bounds one publish, so that a broker that hangs is a broker that failed.
-	publishTimeout = 4 * time.Second
+	// batch is how many documents a relay claims, and publishes, at once.
+	batch = 64
+	// publishTimeout bounds the publishing of one document's events, so that a broker that hangs is a broker that failed.
+	publishTimeout = 3 * time.Second
+	// lease is how long a claimed document is left to its relay: as long as publishing and marking may take. A
+	// document whose publishing failed is tried again after it.
+	lease = 2 * publishTimeout
 	// poll is how often a relay looks without being signalled: leases of other, dead relays end without a sound.
 	poll = time.Second
 	// maxPause is the longest a relay rests after failures. It begins with minPause and doubles.
@@ -77,35 +78,23 @@ func (r *Relay) run(ctx context.Context, o store.Outbox) {
 	}
 }
 
-// round claims and publishes once. It returns how many documents it published all events of.
+// round claims and publishes once. It returns how many documents it published any events of.
 func (r *Relay) round(ctx context.Context, o store.Outbox) (int, error) {
 	claimed, err := o.Claim(ctx, batch, lease)
 	if err != nil || len(claimed) == 0 {
 		return 0, err
 	}
-	var (
-		mu       sync.Mutex
-		done     []store.Waiting
-		failures []error
-		slots    = make(chan struct{}, parallel)
-		wait     sync.WaitGroup
-	)
-	for _, w := range claimed {
-		slots <- struct{}{}
-		wait.Go(func() {
-			defer func() { <-slots }()
-			published, err := r.publish(ctx, w)
-			mu.Lock()
-			defer mu.Unlock()
-			if err != nil {
-				failures = append(failures, err)
-			}
-			if len(published) > 0 {
-				done = append(done, store.Waiting{DocumentID: w.DocumentID, Events: published})
-			}
-		})
+	acknowledged := make([][]store.Event, len(claimed))
+	failure := fanout.All(len(claimed), batch, func(i int) (err error) {
+		acknowledged[i], err = r.publish(ctx, claimed[i])
+		return err
+	})
+	var done []store.Waiting
+	for i, w := range claimed {
+		if len(acknowledged[i]) > 0 {
+			done = append(done, store.Waiting{DocumentID: w.DocumentID, Events: acknowledged[i]})
+		}
 	}
-	wait.Wait()
 	// What was acknowledged is marked even when the relay is being stopped, or it would all be published again.
 	settle, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTimeout)
 	defer cancel()
@@ -117,26 +106,19 @@ func (r *Relay) round(ctx context.Context, o store.Outbox) (int, error) {
 			done = append(done, store.Waiting{DocumentID: w.DocumentID})
 		}
 	}
-	if err := o.Settle(settle, done); err != nil {
-		failures = append(failures, err)
-	}
-	if len(failures) > 3 {
-		failures = failures[:3] // one sick broker fails every document alike
-	}
-	return published, errors.Join(failures...)
+	return published, errors.Join(failure, o.Settle(settle, done))
 }
 
 // publish publishes a document's events in order and returns those that were acknowledged before the first failure.
 func (r *Relay) publish(ctx context.Context, w store.Waiting) ([]store.Event, error) {
+	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
+	defer cancel()
 	for i, e := range w.Events {
 		m, err := message(r.topic, e)
 		if err != nil {
 			return w.Events[:i], err
 		}
-		attempt, cancel := context.WithTimeout(ctx, publishTimeout)
-		err = r.broker.Publish(attempt, m)
-		cancel()
-		if err != nil {
+		if err := r.broker.Publish(ctx, m); err != nil {
 			return w.Events[:i], err
 		}
 	}

@@ -34,7 +34,7 @@ var (
 	ErrNoGroup = errors.New("no group handles this topic")
 )
 
-// Broker delivers within the process, in the publisher's goroutine.
+// Broker delivers within the process: Publish returns when the handlers have run.
 type Broker struct {
 	seed maphash.Seed
 
@@ -57,8 +57,8 @@ func New() *Broker {
 type subscription struct {
 	group  string
 	handle broker.Handler
-	// order keeps messages of one key apart: those of a stripe are handled one at a time.
-	order  [stripes]sync.Mutex
+	// order keeps messages of one key apart: those of a stripe are handled one at a time, by whoever has put something in.
+	order  [stripes]chan struct{}
 	active sync.WaitGroup
 }
 
@@ -105,8 +105,12 @@ func (b *Broker) Publish(ctx context.Context, m broker.Message) error {
 }
 
 func (s *subscription) deliver(ctx context.Context, stripe uint64, m broker.Message) error {
-	s.order[stripe].Lock()
-	defer s.order[stripe].Unlock()
+	select {
+	case s.order[stripe] <- struct{}{}:
+		defer func() { <-s.order[stripe] }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	for attempt, pause := 1, firstPause; ; attempt, pause = attempt+1, pause*2 {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -146,7 +150,11 @@ func (b *Broker) Subscribe(topic, group string, handle broker.Handler) error {
 		}
 	}
 	// Publish ranges over the slice without the lock, so it is replaced, never changed.
-	b.topics[topic] = append(slices.Clone(b.topics[topic]), &subscription{group: group, handle: handle})
+	added := &subscription{group: group, handle: handle}
+	for i := range added.order {
+		added.order[i] = make(chan struct{}, 1)
+	}
+	b.topics[topic] = append(slices.Clone(b.topics[topic]), added)
 	return nil
 }
 
