@@ -1,8 +1,9 @@
 // Package api is the HTTP gateway: it turns HTTP requests into calls of the services and their answers into JSON.
 //
-// It guarantees, for every request: an answer with a trace id; an error as application/problem+json (RFC 9457) with a code
-// of common/fault; a body that is refused, with all that is wrong with it, before any service is called; a verified caller
-// on all but sign-up and log-in; a deadline. It decides nothing about freight and keeps no state but whether it is ready.
+// Every request is answered with a trace id, every error as application/problem+json (RFC 9457) with a code of common/fault.
+// A request of the API has a deadline and, unless it is a sign-up or log-in, a verified caller; the two health probes have
+// neither. A body that breaks a rule is refused, with all that is wrong with it, before any service is called. The gateway
+// decides nothing about freight and keeps no state but whether it is ready.
 package api
 
 import (

@@ -29,7 +29,7 @@ func (g *Gateway) authenticate(c *gin.Context) {
 		return
 	}
 	ctx = auth.NewContext(ctx, caller)
-	ctx = rpc.WithMetadata(ctx, auth.AuthorizationKey, auth.Bearer(token))
+	ctx = rpc.WithMetadata(ctx, rpc.KeyAuthorization, auth.Bearer(token))
 	c.Request = c.Request.WithContext(ctx)
 	c.Next()
 }

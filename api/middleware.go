@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -11,7 +12,6 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/fairwayfreight/fairway/common/auth"
-	"github.com/fairwayfreight/fairway/common/fault"
 	"github.com/fairwayfreight/fairway/common/trace"
 )
 
@@ -86,7 +86,7 @@ func (g *Gateway) recover(c *gin.Context) {
 			c.Abort()
 			return
 		}
-		refuse(c, fault.New(fault.Internal, "something went wrong on our side"))
+		refuse(c, errors.New("the request panicked"))
 	}()
 	c.Next()
 }

@@ -6,8 +6,6 @@ import (
 	"fmt"
 
 	"github.com/gin-gonic/gin"
-
-	"github.com/fairwayfreight/fairway/common/fault"
 )
 
 // reply is the answer to a request that went well.
@@ -20,7 +18,7 @@ type reply struct {
 func (a reply) send(c *gin.Context) {
 	body, err := encode(a.body)
 	if err != nil {
-		refuse(c, fault.Wrap(fault.Internal, err, "something went wrong on our side"))
+		refuse(c, err)
 		return
 	}
 	if a.location != "" {

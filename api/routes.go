@@ -36,8 +36,8 @@ func (g *Gateway) routes() []route {
 	return []route{
 		{http.MethodPost, "/users", open, nil, g.signUp},
 		{http.MethodPost, "/sessions", open, nil, g.logIn},
-		{http.MethodPost, "/user/sign", open, nil, g.signUpAsOfOld},
-		{http.MethodPost, "/user/login", open, nil, g.logInAsOfOld},
+		{http.MethodPost, "/user/sign", open, nil, g.signUpOriginal},
+		{http.MethodPost, "/user/login", open, nil, g.logInOriginal},
 		{http.MethodGet, "/users/me", signedIn, nil, g.self},
 		{http.MethodGet, "/users/:id", signedIn, nil, g.user},
 		{http.MethodGet, "/users", signedIn, page(), g.users},

@@ -49,7 +49,7 @@ var (
 		From:       "CNSHA", To: "NLRTM", NotBefore: on(1, 5), VesselId: "s1", VoyageId: "v2", UserId: "u1", CarrierId: "u2", Reason: "no_capacity",
 		CreatedAt: on(1, 4), Version: 2}
 	bookedJSON = `{"id":"c1","state":"CONFIRMED","description":"Bicycles <new>","weight":55000,
-		"containers":[{"id":"b1","number":"CSQU3054383","type":"22G1","customer_id":"cust1","origin":"Derby","user_id":"u1"},{}],
+		"containers":[{"number":"CSQU3054383","type":"22G1","customer_id":"cust1","origin":"Derby"},{}],
 		"from":"CNSHA","to":"NLRTM","not_before":"2030-01-05T12:00:00Z","vessel_id":"s1","voyage_id":"v2","user_id":"u1","carrier_id":"u2","reason":"no_capacity",
 		"created_at":"2030-01-04T12:00:00Z","version":2}`
 )
@@ -179,10 +179,10 @@ func TestRoutes(t *testing.T) {
 			calls: "logs.List",
 			with:  &logpb.ListRequest{EntityId: "c1", ActorId: "u1", TraceId: "0af7651916cd43dd8448eb211c80319c", Action: "consignment.confirmed"},
 			gives: &logpb.ListResponse{NextCursor: "n", Entries: []*logpb.Entry{
-				{Id: "e1", EntityType: "consignment", EntityId: "c1", Action: "confirmed", ActorId: "u1", At: on(1, 6), TraceId: "t", Version: 2, Data: []byte(`{"teu": 1.5}`)},
+				{Id: "e1", EntityType: "consignment", EntityId: "c1", Action: "confirmed", ActorId: "u1", Via: "consignment", At: on(1, 6), TraceId: "t", Version: 2, Data: []byte(`{"teu": 1.5}`)},
 				{Id: "e2", Data: []byte(`"not an object"`)}, {Id: "e3"}}},
 			status: 200, answer: `{"entries":[
-				{"id":"e1","entity_type":"consignment","entity_id":"c1","action":"confirmed","actor_id":"u1","at":"2030-01-06T12:00:00Z","trace_id":"t","version":2,"data":{"teu":1.5}},
+				{"id":"e1","entity_type":"consignment","entity_id":"c1","action":"confirmed","actor_id":"u1","via":"consignment","at":"2030-01-06T12:00:00Z","trace_id":"t","version":2,"data":{"teu":1.5}},
 				{"id":"e2","entity_type":"","entity_id":"","action":"","data":{}},{"id":"e3","entity_type":"","entity_id":"","action":"","data":{}}],"next_cursor":"n"}`,
 		},
 	}

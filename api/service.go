@@ -13,7 +13,9 @@ import (
 // Name is the gateway's name among the services.
 const Name = "api"
 
-// Serve assembles the gateway.
+// Serve makes the gateway of s, which needs no documents: only a client of the four services and the verifier of tokens.
+// It takes api.address when all services of the process have started, and announces it. If it cannot go on serving, the
+// process stops.
 func Serve(_ context.Context, s *app.Service) error {
 	gateway := New(Config{
 		RequestTimeout: s.Config.API.RequestTimeout,

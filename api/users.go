@@ -7,15 +7,12 @@ import (
 	userpb "github.com/fairwayfreight/fairway/interface-center/out/user"
 )
 
-// maxRoles is how many roles there are to ask for.
-const maxRoles = 2
-
 // oldFields are the fields of the original contract's messages, which its clients fill and the server decides.
 var oldFields = []string{"id", "user_id", "vessel_id", "available", "ower_id"}
 
 func (g *Gateway) signUp(r *request) (reply, error) { return g.newUser(r) }
 
-func (g *Gateway) signUpAsOfOld(r *request) (reply, error) { return g.newUser(r, oldFields...) }
+func (g *Gateway) signUpOriginal(r *request) (reply, error) { return g.newUser(r, oldFields...) }
 
 func (g *Gateway) newUser(r *request, ignored ...string) (reply, error) {
 	body, err := r.object()
@@ -27,7 +24,7 @@ func (g *Gateway) newUser(r *request, ignored ...string) (reply, error) {
 		Company:  body.text("company"),
 		Email:    body.text("email"),
 		Password: body.text("password"),
-		Roles:    body.texts("roles", maxRoles),
+		Roles:    body.texts("roles", len(rule.OpenRoles())),
 	}
 	body.ignore(ignored...)
 	rule.NormalizeUser(u)
@@ -44,8 +41,8 @@ func (g *Gateway) newUser(r *request, ignored ...string) (reply, error) {
 
 func (g *Gateway) logIn(r *request) (reply, error) { return g.newSession(r) }
 
-// logInAsOfOld takes a whole user: the original clients send one.
-func (g *Gateway) logInAsOfOld(r *request) (reply, error) {
+// logInOriginal takes a whole user: the original clients send one.
+func (g *Gateway) logInOriginal(r *request) (reply, error) {
 	return g.newSession(r, append([]string{"name", "company"}, oldFields...)...)
 }
 

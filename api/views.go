@@ -6,6 +6,7 @@ import (
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/fairwayfreight/fairway/common/rule"
 	consignmentpb "github.com/fairwayfreight/fairway/interface-center/out/consignment"
 	logpb "github.com/fairwayfreight/fairway/interface-center/out/log"
 	userpb "github.com/fairwayfreight/fairway/interface-center/out/user"
@@ -84,12 +85,10 @@ type consignmentView struct {
 }
 
 type containerView struct {
-	ID         string `json:"id,omitempty"`
 	Number     string `json:"number,omitempty"`
 	Type       string `json:"type,omitempty"`
 	CustomerID string `json:"customer_id,omitempty"`
 	Origin     string `json:"origin,omitempty"`
-	UserID     string `json:"user_id,omitempty"`
 }
 
 type entryView struct {
@@ -98,6 +97,7 @@ type entryView struct {
 	EntityID   string          `json:"entity_id"`
 	Action     string          `json:"action"`
 	ActorID    string          `json:"actor_id,omitempty"`
+	Via        string          `json:"via,omitempty"`
 	At         *time.Time      `json:"at,omitempty"`
 	TraceID    string          `json:"trace_id,omitempty"`
 	Version    int64           `json:"version,omitempty"`
@@ -149,7 +149,7 @@ func viewCall(c *vesselpb.PortCall) callView {
 }
 
 func viewLeg(l *vesselpb.Leg) legView {
-	used := float64(l.GetUsedQuarters()) / 4
+	used := float64(l.GetUsedQuarters()) / rule.QuartersPerTEU
 	return legView{
 		From:       l.GetFrom(),
 		To:         l.GetTo(),
@@ -183,12 +183,10 @@ func viewConsignment(c *consignmentpb.Consignment) consignmentView {
 
 func viewContainer(c *consignmentpb.Container) containerView {
 	return containerView{
-		ID:         c.GetId(),
 		Number:     c.GetNumber(),
 		Type:       c.GetType(),
 		CustomerID: c.GetCustomerId(),
 		Origin:     c.GetOrigin(),
-		UserID:     c.GetUserId(),
 	}
 }
 
@@ -203,6 +201,7 @@ func viewEntry(e *logpb.Entry) entryView {
 		EntityID:   e.GetEntityId(),
 		Action:     e.GetAction(),
 		ActorID:    e.GetActorId(),
+		Via:        e.GetVia(),
 		At:         moment(e.GetAt()),
 		TraceID:    e.GetTraceId(),
 		Version:    e.GetVersion(),

@@ -8,10 +8,9 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-)
 
-// maxContainers is the gateway's bound. It is checked here only to bound what --containers makes.
-const maxContainers = 500
+	"github.com/fairwayfreight/fairway/common/rule"
+)
 
 // consignment is a booking as people see it.
 type consignment struct {
@@ -122,10 +121,10 @@ func consignmentCreateCommand(r *remote) *cobra.Command {
 	return r.attach(cmd)
 }
 
-// parseContainers makes count plain containers, or the described ones.
+// parseContainers makes count plain containers, or the described ones. The count is checked here only to bound what it makes.
 func parseContainers(count int, described []string) ([]map[string]string, error) {
-	if len(described) == 0 && (count < 1 || count > maxContainers) {
-		return nil, usageError(fmt.Sprintf("--containers must be 1 to %d, or --container must describe each", maxContainers))
+	if len(described) == 0 && (count < 1 || count > rule.MaxContainers) {
+		return nil, usageError(fmt.Sprintf("--containers must be 1 to %d, or --container must describe each", rule.MaxContainers))
 	}
 	list := make([]map[string]string, max(count, len(described)))
 	for i := range list {

@@ -8,14 +8,12 @@ import (
 	"strconv"
 
 	"github.com/spf13/cobra"
+
+	"github.com/fairwayfreight/fairway/common/rule"
 )
 
-const (
-	// pageSize is the largest page that the gateway gives.
-	pageSize = 200
-	// maxPages ends a list whose cursors never do.
-	maxPages = 10_000
-)
+// maxPages ends a list whose cursors never do.
+const maxPages = 10_000
 
 // pages says how much of a list is wanted.
 type pages struct {
@@ -27,7 +25,7 @@ type pages struct {
 func (p *pages) attach(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.BoolVar(&p.all, "all", false, "follow the list to its end")
-	f.IntVar(&p.limit, "limit", 50, "most items to list")
+	f.IntVar(&p.limit, "limit", rule.DefaultPage, "most items to list")
 	f.StringVar(&p.cursor, "cursor", "", "go on where an earlier list stopped (its next_cursor)")
 }
 
@@ -39,7 +37,7 @@ func (p pages) fetch(ctx context.Context, c *client, path, key string, filter ur
 		for name, values := range filter {
 			query[name] = values
 		}
-		size := pageSize
+		size := rule.MaxPage
 		if !p.all {
 			size = min(size, p.limit-len(items))
 		}

@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/fairwayfreight/fairway/config"
 )
 
 // usageError is a command line that cannot be carried out whatever the service says.
@@ -77,7 +79,7 @@ func unknownCommand(root *cobra.Command, err error) error {
 			known = append(known, cmd.Name())
 		}
 	}
-	return usageError(fmt.Sprintf("unknown command %q%s", name, didYouMean(name, known)))
+	return usageError(fmt.Sprintf("unknown command %q%s", name, config.DidYouMean("", name, known)))
 }
 
 // wrongFlag says in our words what is wrong with the flags of a command.
@@ -92,7 +94,7 @@ func wrongFlag(cmd *cobra.Command, err error) error {
 		var known []string
 		cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, "--"+f.Name) })
 		name := "--" + unknown.GetSpecifiedName()
-		return usageError("unknown flag " + name + didYouMean(name, known))
+		return usageError("unknown flag " + name + config.DidYouMean("--", name, known))
 	case errors.As(err, &missing):
 		return usageError("--" + missing.GetFlag().Name + " needs a value")
 	case errors.As(err, &invalid):
@@ -114,45 +116,4 @@ func wrongValue(e *pflag.InvalidValueError) string {
 		return "is not a duration such as 5s"
 	}
 	return "is not valid: " + e.Unwrap().Error()
-}
-
-// didYouMean ends a sentence about an unknown word with the known one that it is closest to, if any is close.
-func didYouMean(word string, known []string) string {
-	best, least := "", len(strings.TrimLeft(word, "-"))/3+1
-	for _, k := range known {
-		if d := distance(word, k); d < least {
-			best, least = k, d
-		}
-	}
-	if best == "" {
-		return ""
-	}
-	return ", did you mean " + best + "?"
-}
-
-// distance is the number of bytes to add, drop, change or swap with their neighbour to get from a to b (Damerau and
-// Levenshtein's, without changes to what was swapped).
-func distance(a, b string) int {
-	rows := make([][]int, len(a)+1)
-	for i := range rows {
-		rows[i] = make([]int, len(b)+1)
-		rows[i][0] = i
-	}
-	for j := range rows[0] {
-		rows[0][j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		for j := 1; j <= len(b); j++ {
-			least := rows[i-1][j-1]
-			if a[i-1] != b[j-1] {
-				least++
-			}
-			least = min(least, rows[i-1][j]+1, rows[i][j-1]+1)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				least = min(least, rows[i-2][j-2]+1)
-			}
-			rows[i][j] = least
-		}
-	}
-	return rows[len(a)][len(b)]
 }

@@ -41,7 +41,7 @@ func (c Config) CheckServices(names []string, all []string) error {
 	for _, name := range names {
 		switch {
 		case !slices.Contains(all, name):
-			problems = append(problems, fmt.Sprintf("%s is not a service%s (services: %s)", quote(name), didYouMean("", name, all), strings.Join(all, ", ")))
+			problems = append(problems, fmt.Sprintf("%s is not a service%s (services: %s)", quote(name), DidYouMean("", name, all), strings.Join(all, ", ")))
 		case served[name]:
 			problems = append(problems, "service "+name+" is named twice")
 		}

@@ -4,8 +4,8 @@
 // have the last word. All three go through one table (see Settings), so a setting means the same wherever it is written:
 // rpc.timeout in a file is FAIRWAY_RPC_TIMEOUT in the environment and --rpc.timeout on the command line.
 //
-// A Config that Load returned without error is complete and consistent; nobody needs to check it again. Nothing in this
-// package reads the process's environment or the disk by itself.
+// A Config that Load returned without error is complete and consistent; nobody needs to check it again. Which services may run
+// with it, CheckServices says. Nothing in this package reads the process's environment or the disk by itself.
 package config
 
 import (
@@ -66,7 +66,8 @@ type RPC struct {
 	Drain time.Duration
 	// MaxInFlight is the number of calls that one service works on at once; more are refused.
 	MaxInFlight int
-	// PacePerSecond spreads calls evenly at this rate; 0 means no pacing.
+	// PacePerSecond spreads all calls of a service to others evenly at this rate. Those that have to wait too long or whose
+	// waiting line is full are refused. 0 means no pacing.
 	PacePerSecond int
 }
 

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"regexp"
@@ -89,8 +90,9 @@ func (l *loader) file(in Input) {
 	data, err := in.ReadFile(in.File)
 	if err != nil {
 		// The name is in the message already, so only the reason of a path error is of use.
-		if pe, ok := err.(*fs.PathError); ok {
-			err = pe.Err
+		var path *fs.PathError
+		if errors.As(err, &path) {
+			err = path.Err
 		}
 		l.problem("%s cannot be read: %v", in.File, err)
 		return
@@ -113,7 +115,7 @@ func (l *loader) file(in Input) {
 				l.problem("%s from %s is a section, its settings go below it", quote(e.key), source)
 			}
 		case !known:
-			l.problem("%s from %s is not a setting%s", quote(e.key), source, didYouMean("", e.key, keys()))
+			l.problem("%s from %s is not a setting%s", quote(e.key), source, DidYouMean("", e.key, keys()))
 		case e.wrong != "":
 			l.problem("%s from %s %s", e.key, source, e.wrong)
 		case twice:
@@ -154,7 +156,7 @@ func (l *loader) environ(environ []string) {
 	for _, name := range slices.Compact(names) {
 		// The value is left out: what a misspelt variable holds may be a secret.
 		if !slices.Contains(known, name) && !slices.Contains(clientVariables, name) && !injected.MatchString(name) {
-			l.problem("%s is not a variable of Fairway%s", name, didYouMean(envPrefix, name, append(known, clientVariables...)))
+			l.problem("%s is not a variable of Fairway%s", name, DidYouMean(envPrefix, name, append(known, clientVariables...)))
 		}
 	}
 }
@@ -173,7 +175,7 @@ func (l *loader) flags(flags map[string]string) {
 	}
 	slices.Sort(unknown)
 	for _, key := range unknown {
-		l.problem("--%s is not a flag%s", key, didYouMean("", key, keys()))
+		l.problem("--%s is not a flag%s", key, DidYouMean("", key, keys()))
 	}
 }
 

@@ -135,7 +135,7 @@ func TestWrongValuesSayWhatWasExpected(t *testing.T) {
 		{"api.address", "127.0.0.1:65536", "is not host:port such as 127.0.0.1:8080"},
 		{"api.address", "http://127.0.0.1:80", "is not host:port such as 127.0.0.1:8080"},
 		{"api.request_timeout", "10", "is not a duration such as 10s"},
-		{"api.request_timeout", "-10s", "is not from 100ms to 10m"},
+		{"api.request_timeout", "-10s", "is not from 100ms to 30s"},
 		{"api.max_body", "big", "is not a size such as 1MiB"},
 		{"api.max_body", "1TiB", "is not a size such as 1MiB"},
 		{"api.max_body", "-1", "is not from 1KiB to 1GiB"},

@@ -17,6 +17,9 @@ type Setting struct {
 	Default string
 }
 
+// longestCall is the longest that a service lets any call live.
+const longestCall = 30 * time.Second
+
 // Settings lists every setting in the order in which Print shows them. Settings of one section stand together.
 func Settings() []Setting {
 	def := Default()
@@ -66,7 +69,7 @@ var table = []setting{
 	row("api.address", "host:port of the HTTP gateway; port 0 takes any free one",
 		hostPort(), func(c *Config) *string { return &c.API.Address }),
 	row("api.request_timeout", "longest time that one HTTP request may take",
-		duration("10s", 100*time.Millisecond, 10*time.Minute), func(c *Config) *time.Duration { return &c.API.RequestTimeout }),
+		duration("10s", 100*time.Millisecond, longestCall), func(c *Config) *time.Duration { return &c.API.RequestTimeout }),
 	row("api.max_body", "largest body of a request, in bytes or with a unit",
 		size("1MiB", 1<<10, 1<<30), func(c *Config) *int64 { return &c.API.MaxBody }),
 	row("api.drain_delay", "time that a stopping gateway still takes requests while it tells load balancers to look elsewhere",
@@ -75,12 +78,12 @@ var table = []setting{
 	row("rpc.address", "host:port on which services answer each other; port 0 takes any free one",
 		hostPort(), func(c *Config) *string { return &c.RPC.Address }),
 	row("rpc.timeout", "deadline of a call that came without one",
-		duration("5s", 10*time.Millisecond, 10*time.Minute), func(c *Config) *time.Duration { return &c.RPC.Timeout }),
+		duration("5s", 10*time.Millisecond, longestCall), func(c *Config) *time.Duration { return &c.RPC.Timeout }),
 	row("rpc.drain", "time that calls in flight get to finish when the process stops",
 		duration("10s", 0, time.Hour), func(c *Config) *time.Duration { return &c.RPC.Drain }),
 	row("rpc.max_in_flight", "calls that one service works on at once; more are refused",
 		integer(1, 1_000_000), func(c *Config) *int { return &c.RPC.MaxInFlight }),
-	row("rpc.pace_per_second", "spread calls evenly at this rate; 0 turns pacing off",
+	row("rpc.pace_per_second", "spread all calls of a service to others evenly at this rate; 0 turns pacing off",
 		integer(0, 1_000_000), func(c *Config) *int { return &c.RPC.PacePerSecond }),
 
 	row("breaker.max_concurrent", "calls to one service that may be under way at once",

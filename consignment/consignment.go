@@ -54,7 +54,7 @@ type Container struct {
 // Indexes of the collection.
 const (
 	byParty      = "party"       // by shipper and by carrier
-	byPartyState = "party_state" // the same with the state, for states in which bookings stay
+	byPartyState = "party_state" // the same with the state, for every state but RECEIVED
 	byVoyage     = "voyage"      // those that were given a voyage, by voyage and party
 	byOpenEnd    = "open_end"    // those that somebody has to finish, oldest first
 )

@@ -136,10 +136,15 @@ func query(req *consignmentpb.GetRequest, caller auth.Identity) store.List[Consi
 	return list
 }
 
+// maxSettled is how many bookings may be asked after at once. Each may take a write.
+const maxSettled = 500
+
 // Settle tells the vessel service how bookings ended, and ends those that no request can be working on any more.
 func (h *handler) Settle(ctx context.Context, req *consignmentpb.SettleRequest, rsp *consignmentpb.SettleResponse) error {
-	if n := len(req.GetBookingIds()); n > 500 {
-		return fault.InvalidFields([]fault.Field{{Name: "booking_ids", Rule: "length", Message: "at most 500"}})
+	if len(req.GetBookingIds()) > maxSettled {
+		return fault.InvalidFields([]fault.Field{{
+			Name: "booking_ids", Rule: rule.Length, Message: fmt.Sprintf("must hold at most %d ids", maxSettled),
+		}})
 	}
 	outcomes, err := h.outcomes(ctx, req.GetBookingIds())
 	rsp.Outcomes = outcomes

@@ -9,7 +9,8 @@ import (
 	vesselpb "github.com/fairwayfreight/fairway/interface-center/out/vessel"
 )
 
-// Serve assembles the service.
+// Serve opens the consignments in s.DB and registers consignmentpb.ShippingService. In the background it relays their events and
+// finishes bookings whose requests were cut off. It needs the vessel service to book and to cancel.
 func Serve(ctx context.Context, s *app.Service) error {
 	consignments, err := openConsignments(ctx, s.DB)
 	if err != nil {

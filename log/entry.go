@@ -25,7 +25,7 @@ type Entry struct {
 	Action     string          `json:"action"`
 	Version    int64           `json:"version"`
 	ActorID    string          `json:"actor_id,omitempty"`
-	Via        string          `json:"via,omitempty"`
+	Via        string          `json:"via,omitempty"` // as in event.Envelope
 	At         time.Time       `json:"at"`
 	TraceID    string          `json:"trace_id,omitempty"`
 	Data       json.RawMessage `json:"data,omitempty"`
@@ -53,7 +53,8 @@ func fromEvent(e event.Envelope) Entry {
 	}
 }
 
-// The indexes of the collection. Each holds entries in the order of their ids, which is the order of time.
+// The indexes of the collection. Each holds entries in the order of their ids, which is the order of time
+// to the millisecond and as far as the services' clocks agree.
 const (
 	byReader = "reader"
 	byEntity = "entity"

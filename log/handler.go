@@ -73,6 +73,7 @@ func message(e *Entry) *logpb.Entry {
 		EntityId:   e.EntityID,
 		Action:     e.Action,
 		ActorId:    e.ActorID,
+		Via:        e.Via,
 		At:         timestamppb.New(e.At),
 		TraceId:    e.TraceID,
 		Data:       e.Data,

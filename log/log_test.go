@@ -54,7 +54,7 @@ func TestEntriesAreFoundByThoseWhoMaySeeThem(t *testing.T) {
 	for i, e := range []event.Envelope{
 		{EntityType: "vessel", EntityID: "v", Action: "created", ActorID: "carrier", TraceParent: "00-" + traceA + "-b7ad6b7169203331-00"},
 		{EntityType: "consignment", EntityID: "c", Action: "received", ActorID: "shipper", Audience: []string{"shipper"}, TraceParent: "00-" + traceB + "-b7ad6b7169203331-00"},
-		{EntityType: "consignment", EntityID: "c", Action: "confirmed", ActorID: "shipper", Audience: []string{"shipper", "carrier"}, TraceParent: "00-" + traceB + "-b7ad6b7169203331-00"},
+		{EntityType: "consignment", EntityID: "c", Action: "confirmed", ActorID: "shipper", Via: "consignment", Audience: []string{"shipper", "carrier"}, TraceParent: "00-" + traceB + "-b7ad6b7169203331-00"},
 	} {
 		e.At, e.Version = at, int64(i+1)
 		deliver(t, in, e)
@@ -95,7 +95,7 @@ func TestEntriesAreFoundByThoseWhoMaySeeThem(t *testing.T) {
 		t.Fatal(err)
 	}
 	e := rsp.GetEntries()[0]
-	if e.GetTraceId() != traceB || e.GetVersion() != 3 || e.GetEntityType() != "consignment" || !e.GetAt().AsTime().Equal(at) || string(e.GetData()) != `{"k":"v"}` || rsp.GetNextCursor() == "" {
+	if e.GetTraceId() != traceB || e.GetVersion() != 3 || e.GetEntityType() != "consignment" || e.GetActorId() != "shipper" || e.GetVia() != "consignment" || !e.GetAt().AsTime().Equal(at) || string(e.GetData()) != `{"k":"v"}` || rsp.GetNextCursor() == "" {
 		t.Errorf("got %v", e)
 	}
 }

@@ -12,7 +12,8 @@ import (
 // sources are the services whose events are logged.
 var sources = []string{"user", "vessel", "consignment"}
 
-// Serve assembles the service.
+// Serve opens the entries in s.DB, subscribes to the events of the other services, each of which becomes an entry, and
+// registers logpb.LogService. It has no background work and calls nobody.
 func Serve(ctx context.Context, s *app.Service) error {
 	entries, err := openEntries(ctx, s.DB)
 	if err != nil {

@@ -7,7 +7,6 @@ import (
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	"github.com/fairwayfreight/fairway/common/auth"
 	"github.com/fairwayfreight/fairway/common/store"
 	userpb "github.com/fairwayfreight/fairway/interface-center/out/user"
 )
@@ -27,9 +26,6 @@ type Account struct {
 	Roles        []string  `json:"roles"`
 	CreatedAt    time.Time `json:"created_at"`
 }
-
-// defaultRoles are those of a person who names none.
-var defaultRoles = []string{auth.RoleShipper, auth.RoleCarrier}
 
 // byEmail is the unique index of accounts.
 const byEmail = "email"

@@ -50,7 +50,7 @@ func (h *handler) Create(ctx context.Context, req *userpb.User, rsp *userpb.Resp
 		CreatedAt:    h.now().UTC(),
 	}
 	if len(account.Roles) == 0 {
-		account.Roles = defaultRoles
+		account.Roles = rule.OpenRoles()
 	}
 	created := event.New(ctx, account.CreatedAt, "user", "created", account.ID, 1)
 	created.ActorID = account.ID
@@ -116,7 +116,7 @@ func (h *handler) Auth(ctx context.Context, req *userpb.User, rsp *userpb.Token)
 	if err := fault.InvalidFields(rule.Credentials(req)); err != nil {
 		return err
 	}
-	doc, err := h.byEmail(ctx, req.GetEmail())
+	doc, err := h.find(ctx, req.GetEmail())
 	if err != nil {
 		return err
 	}
@@ -139,8 +139,8 @@ func (h *handler) Auth(ctx context.Context, req *userpb.User, rsp *userpb.Token)
 	return nil
 }
 
-// byEmail finds an account; the empty document when there is none.
-func (h *handler) byEmail(ctx context.Context, email string) (store.Document[Account], error) {
+// find finds an account by its e-mail; the empty document when there is none.
+func (h *handler) find(ctx context.Context, email string) (store.Document[Account], error) {
 	page, err := h.accounts.Find(ctx, store.List[Account]{Index: byEmail, Match: email, Limit: 1})
 	if err != nil || len(page.Items) == 0 {
 		return store.Document[Account]{}, err
@@ -148,7 +148,7 @@ func (h *handler) byEmail(ctx context.Context, email string) (store.Document[Acc
 	return page.Items[0], nil
 }
 
-// ValidateToken says whether a token is good and whose it is.
+// ValidateToken says whether a token is good and which person's it is. A service's token is answered invalid, without an error.
 func (h *handler) ValidateToken(ctx context.Context, req *userpb.Token, rsp *userpb.Token) error {
 	identity, err := h.verifier.Verify(ctx, req.GetToken())
 	switch {

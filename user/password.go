@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"fmt"
+	"strings"
 	"time"
 
 	"golang.org/x/crypto/argon2"
@@ -41,7 +42,7 @@ func newHasher(concurrent, queue int64) (*hasher, error) {
 	return h, err
 }
 
-// Hash makes a PHC string. Errors: too_many_requests when the queue is full.
+// Hash makes a PHC string. Errors: too_many_requests when the queue is full; the context's when it ends before its turn.
 func (h *hasher) Hash(ctx context.Context, password string) (string, error) {
 	salt := make([]byte, saltSize)
 	if _, err := rand.Read(salt); err != nil {
@@ -57,7 +58,7 @@ func (h *hasher) Hash(ctx context.Context, password string) (string, error) {
 }
 
 // Matches tells whether the password is the one that was hashed; an empty hash never matches but takes as long.
-// Errors: too_many_requests when the queue is full.
+// Errors: too_many_requests when the queue is full; the context's when it ends before its turn; that of a malformed hash.
 func (h *hasher) Matches(ctx context.Context, hash, password string) (bool, error) {
 	known := hash != ""
 	if !known {
@@ -95,18 +96,15 @@ func parseHash(hash string) (salt, sum []byte, err error) {
 	if version != argon2.Version || memory != argonMemory || passes != argonTime || lanes != argonLanes {
 		return nil, nil, fmt.Errorf("read a password hash: unknown parameters v=%d m=%d t=%d p=%d", version, memory, passes, lanes)
 	}
-	for i := range rest {
-		if rest[i] != '$' {
-			continue
-		}
-		if salt, err = base64.RawStdEncoding.DecodeString(rest[:i]); err != nil {
-			break
-		}
-		sum, err = base64.RawStdEncoding.DecodeString(rest[i+1:])
-		break
+	first, second, _ := strings.Cut(rest, "$")
+	if salt, err = base64.RawStdEncoding.DecodeString(first); err != nil {
+		return nil, nil, fmt.Errorf("read a password hash: salt: %w", err)
 	}
-	if err != nil || len(salt) == 0 || len(sum) != hashSize {
-		return nil, nil, fmt.Errorf("read a password hash: salt or sum is malformed")
+	if sum, err = base64.RawStdEncoding.DecodeString(second); err != nil {
+		return nil, nil, fmt.Errorf("read a password hash: sum: %w", err)
+	}
+	if len(salt) == 0 || len(sum) != hashSize {
+		return nil, nil, fmt.Errorf("read a password hash: %d bytes of salt, %d of sum", len(salt), len(sum))
 	}
 	return salt, sum, nil
 }

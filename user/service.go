@@ -9,7 +9,8 @@ import (
 	userpb "github.com/fairwayfreight/fairway/interface-center/out/user"
 )
 
-// Serve assembles the service.
+// Serve opens the accounts in s.DB and registers userpb.UserService. In the background it relays the accounts' events. It
+// needs the key that signs people's tokens, which no other service does.
 func Serve(ctx context.Context, s *app.Service) error {
 	accounts, err := openAccounts(ctx, s.DB)
 	if err != nil {

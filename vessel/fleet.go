@@ -75,13 +75,13 @@ func (f *fleet) plan(ctx context.Context, v Voyage) (store.Document[Voyage], err
 
 // open gives a planned voyage its ledger and opens it. Repeating it is harmless.
 func (f *fleet) open(ctx context.Context, planned store.Document[Voyage]) (store.Document[Voyage], error) {
-	if _, err := f.ledgers.Insert(ctx, newLedger(&planned.Value)); err != nil && !store.IsDuplicate(err, "id") {
+	if _, err := f.ledgers.Insert(ctx, newLedger(&planned.Value)); err != nil && !store.IsDuplicate(err, store.ByID) {
 		return planned, err
 	}
 	opened, err := f.markOpen(ctx, planned.Value.ID)
 	if errors.Is(err, store.ErrNotFound) {
 		// It was taken for abandoned while this request slept, and removed; the ledger takes bookings, so it comes back.
-		if _, err := f.voyages.Insert(ctx, planned.Value); err != nil && !store.IsDuplicate(err, "id") {
+		if _, err := f.voyages.Insert(ctx, planned.Value); err != nil && !store.IsDuplicate(err, store.ByID) {
 			return planned, err
 		}
 		return f.markOpen(ctx, planned.Value.ID)

@@ -128,13 +128,13 @@ func voyageOf(v *Vessel, req *vesselpb.Voyage, now time.Time) (Voyage, error) {
 			*asked = vessel
 		}
 		if *asked > vessel {
-			wrong = append(wrong, fault.Field{Name: field, Rule: "range", Message: fmt.Sprintf("must not exceed the vessel's %d", vessel)})
+			wrong = append(wrong, fault.Field{Name: field, Rule: rule.Range, Message: fmt.Sprintf("must not exceed the vessel's %d", vessel)})
 		}
 	}
 	limit("capacity", &voyage.Capacity, v.Capacity)
 	limit("max_weight", &voyage.MaxWeight, v.MaxWeight)
 	if first := req.GetCalls()[0].GetDeparture().AsTime(); !first.After(now) {
-		wrong = append(wrong, fault.Field{Name: "calls[0].departure", Rule: "range", Message: "must be in the future"})
+		wrong = append(wrong, fault.Field{Name: "calls[0].departure", Rule: rule.Range, Message: "must be in the future"})
 	}
 	for _, c := range req.GetCalls() {
 		call := PortCall{Port: c.GetPort()}
@@ -192,7 +192,7 @@ func (h *handler) FindAvailable(ctx context.Context, req *vesselpb.Specification
 	if err := fault.InvalidFields(rule.Specification(req)); err != nil {
 		return err
 	}
-	need := Need{Quarters: int64(req.GetCapacity()) * quartersPerTEU, Weight: int64(req.GetMaxWeight())}
+	need := Need{Quarters: int64(req.GetCapacity()) * rule.QuartersPerTEU, Weight: int64(req.GetMaxWeight())}
 	var found *Ledger
 	err := sailings(ctx, h.rooms.ledgers, wish{need: need}, func(l *Ledger, _ Span) (bool, error) {
 		found = l

@@ -5,11 +5,9 @@ import (
 	"time"
 
 	"github.com/fairwayfreight/fairway/common/fault"
+	"github.com/fairwayfreight/fairway/common/rule"
 	"github.com/fairwayfreight/fairway/common/store"
 )
-
-// quartersPerTEU: room is counted in quarters of a TEU, so that a 45-foot container (2.25 TEU) is exact.
-const quartersPerTEU = 4
 
 const (
 	// maxPending bounds a ledger's size, and with it the cost of every booking on the voyage.
@@ -92,7 +90,7 @@ func openLedgers(ctx context.Context, db store.DB) (*store.Collection[Ledger], e
 func newLedger(v *Voyage) Ledger {
 	l := Ledger{VoyageID: v.ID, VesselID: v.VesselID, OwnerID: v.OwnerID, Calls: v.Calls}
 	for range v.legs() {
-		l.Legs = append(l.Legs, Room{Quarters: int64(v.Capacity) * quartersPerTEU, Weight: int64(v.MaxWeight)})
+		l.Legs = append(l.Legs, Room{Quarters: int64(v.Capacity) * rule.QuartersPerTEU, Weight: int64(v.MaxWeight)})
 	}
 	return l
 }

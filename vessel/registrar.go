@@ -37,7 +37,7 @@ func (r *registrar) reserve(ctx context.Context, booking string, n Need, s Span,
 		State:     StateIntent,
 		CreatedAt: r.now().UTC(),
 	})
-	if err != nil && !store.IsDuplicate(err, "id") {
+	if err != nil && !store.IsDuplicate(err, store.ByID) {
 		return err
 	}
 	// An intent that is refused now stays: only the consignment's end releases an allocation, and the settler will ask.

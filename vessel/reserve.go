@@ -76,7 +76,7 @@ func (h *handler) takeOn(ctx context.Context, voyage, booking string, w wish) (*
 	}
 	if len(ledger.Value.spans(w)) == 0 {
 		return nil, fault.InvalidFields([]fault.Field{{
-			Name: "voyage_id", Rule: "route", Message: "the voyage has sailed already, or does not sail on the way and by the time asked for",
+			Name: "voyage_id", Rule: rule.Route, Message: "the voyage has sailed already, or does not sail on the way and by the time asked for",
 		}})
 	}
 	span, ok := ledger.Value.place(w)
@@ -89,7 +89,7 @@ func (h *handler) takeOn(ctx context.Context, voyage, booking string, w wish) (*
 // Release gives back all that a booking took.
 func (h *handler) Release(ctx context.Context, req *vesselpb.ReleaseRequest, _ *vesselpb.ReleaseResponse) error {
 	if !rule.PlausibleID(req.GetBookingId()) {
-		return fault.InvalidFields([]fault.Field{{Name: "booking_id", Rule: "format", Message: "is not an id"}})
+		return fault.InvalidFields([]fault.Field{{Name: "booking_id", Rule: rule.Format, Message: "is not an id"}})
 	}
 	return h.rooms.release(ctx, req.GetBookingId())
 }

@@ -9,7 +9,9 @@ import (
 	vesselpb "github.com/fairwayfreight/fairway/interface-center/out/vessel"
 )
 
-// Serve assembles the service.
+// Serve opens vessels, voyages, ledgers and allocations in s.DB and registers vesselpb.VesselService. In the background it
+// relays the events of vessels and voyages, and settles what is open, for which it needs the consignment service: while that is
+// away, bookings stay pending in the ledgers.
 func Serve(ctx context.Context, s *app.Service) error {
 	vessels, err := openVessels(ctx, s.DB)
 	if err != nil {

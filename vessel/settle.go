@@ -71,7 +71,7 @@ func (s *settler) ledger(ctx context.Context, l *Ledger) error {
 	}
 	var open, written []store.Document[Allocation]
 	for len(ids) > 0 {
-		n := min(len(ids), 1000)
+		n := min(len(ids), store.MaxBatch)
 		found, err := s.rooms.allocations.GetMany(ctx, ids[:n])
 		if err != nil {
 			return err

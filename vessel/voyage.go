@@ -6,6 +6,7 @@ import (
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/fairwayfreight/fairway/common/rule"
 	"github.com/fairwayfreight/fairway/common/store"
 	vesselpb "github.com/fairwayfreight/fairway/interface-center/out/vessel"
 )
@@ -87,7 +88,7 @@ func (v *Voyage) message(version int64, room []Room) *vesselpb.Voyage {
 	}
 	for i, r := range room {
 		leg := &vesselpb.Leg{
-			Capacity:     int32(r.Quarters / quartersPerTEU),
+			Capacity:     int32(r.Quarters / rule.QuartersPerTEU),
 			UsedQuarters: r.UsedQuarters,
 			MaxWeight:    r.Weight,
 			UsedWeight:   r.UsedWeight,

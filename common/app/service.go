@@ -121,7 +121,7 @@ func (p *Process) build(ctx context.Context, part Part) (_ *Service, err error) 
 		Logger:   log,
 	},
 		trace.HandlerWrapper(tracer),
-		rpc.AccessLog(log, nil), // the log adds trace ids by itself
+		rpc.AccessLog(log),
 		rpc.Recovery(log),
 		auth.HandlerWrapper(p.verifier),
 		limit.Admission(cfg.RPC.MaxInFlight),

@@ -11,16 +11,10 @@ import (
 	"github.com/fairwayfreight/fairway/common/rpc"
 )
 
-// Metadata keys. The original contract's clients send their token under "token".
-const (
-	AuthorizationKey = "authorization"
-	TokenKey         = "token"
-	// ActorKey and ActorRolesKey name the person for whom a service acts. They count only beside a service's token.
-	ActorKey      = "x-actor-id"
-	ActorRolesKey = "x-actor-roles"
-)
+// tokenKey is the header under which the original contract's clients send their token.
+const tokenKey = "token"
 
-// Bearer formats a token for AuthorizationKey.
+// Bearer formats a token for rpc.KeyAuthorization.
 func Bearer(token string) string { return "Bearer " + token }
 
 // HandlerWrapper verifies the caller of every call and refuses those that the table of this package does not let in.
@@ -47,8 +41,8 @@ func HandlerWrapper(v *Verifier) server.HandlerWrapper {
 }
 
 func identify(ctx context.Context, v *Verifier, headers map[string]string) (Identity, error) {
-	token := headers[TokenKey]
-	if value := headers[AuthorizationKey]; value != "" {
+	token := headers[tokenKey]
+	if value := headers[rpc.KeyAuthorization]; value != "" {
 		scheme, rest, found := strings.Cut(value, " ")
 		if !found || !strings.EqualFold(scheme, "Bearer") { // RFC 9110, section 11.1: schemes ignore case
 			return Identity{}, fault.New(fault.Unauthenticated, "the authorization must be a bearer token")
@@ -62,9 +56,9 @@ func identify(ctx context.Context, v *Verifier, headers map[string]string) (Iden
 	if err != nil {
 		return Identity{}, err
 	}
-	if identity.Service != "" {
-		identity.UserID = headers[ActorKey]
-		if roles := headers[ActorRolesKey]; roles != "" {
+	if identity.Service != "" { // else whoever has a token could name another person
+		identity.UserID = headers[rpc.KeyActorID]
+		if roles := headers[rpc.KeyActorRoles]; roles != "" {
 			identity.Roles = strings.Split(roles, ",")
 		}
 	}
@@ -104,12 +98,12 @@ func (c *identifiedClient) outgoing(ctx context.Context, req client.Request) (co
 	}
 	token, err := c.tokens.Token()
 	if err != nil {
-		return nil, fault.Wrap(fault.Internal, err, "something went wrong on our side")
+		return nil, err
 	}
 	identity, _ := FromContext(ctx)
 	return rpc.WithMetadata(ctx,
-		AuthorizationKey, Bearer(token),
-		ActorKey, identity.UserID,
-		ActorRolesKey, strings.Join(identity.Roles, ","),
+		rpc.KeyAuthorization, Bearer(token),
+		rpc.KeyActorID, identity.UserID,
+		rpc.KeyActorRoles, strings.Join(identity.Roles, ","),
 	), nil
 }

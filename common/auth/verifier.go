@@ -19,6 +19,10 @@ const (
 	maxCached = time.Minute
 	// refetchInterval is how often an unknown key id may make us ask for keys: anybody can send one.
 	refetchInterval = 10 * time.Second
+	// retryInterval is how soon we ask again after that failed: the unknown key may be a good one.
+	retryInterval = time.Second
+	// fetchTimeout bounds one asking, for which many callers may be waiting.
+	fetchTimeout = 2 * time.Second
 	// maxToken bounds what is parsed before it is known who sent it.
 	maxToken = 4096
 )
@@ -26,9 +30,9 @@ const (
 // KeySource asks for the public keys that verify people's tokens.
 type KeySource func(ctx context.Context) (KeySet, error)
 
-// Verifier verifies tokens. It keeps the keys that it last had while their source is away, asks for keys when a token names
-// an unknown one, at most once in 10 s, and remembers a verified token until it expires, at most a minute.
-// It is safe for concurrent use.
+// Verifier verifies tokens. It keeps the keys that it last had while their source is away, and remembers a verified token
+// until it expires, at most a minute. It asks for keys when a token names an unknown one: once at a time, not within 10 s of
+// an answer, and not within 1 s of a failure. It is safe for concurrent use.
 type Verifier struct {
 	source   KeySource
 	services map[string]ed25519.PublicKey
@@ -36,10 +40,17 @@ type Verifier struct {
 	parser   *jwt.Parser
 	cache    cache
 
-	mu      sync.RWMutex
-	keys    KeySet
-	fetch   chan struct{} // closed when the fetch under way ends; nil when none is
-	fetched time.Time     // when the last fetch began
+	mu     sync.RWMutex
+	keys   KeySet
+	under  *fetch    // nil while nobody asks for keys
+	rested time.Time // from when on they may be asked for again
+	failed error     // why the last asking failed; nil when it did not
+}
+
+// fetch is one asking for keys, for all who wait for its end.
+type fetch struct {
+	done chan struct{}
+	err  error // to be read once done is closed
 }
 
 // NewVerifier makes a verifier. services are the public keys of the services by name.
@@ -59,7 +70,8 @@ func NewVerifier(source KeySource, services map[string]ed25519.PublicKey, now fu
 
 // Verify says whose token this is.
 //
-// Errors: unauthenticated when the token is not good, for whatever reason; unavailable when no key has ever been had.
+// Errors: unauthenticated when the token is not good, for whatever reason; unavailable, with a time to try again, when the
+// token names an unknown key and the keys cannot be had; canceled or deadline_exceeded when ctx ends while they are asked for.
 func (v *Verifier) Verify(ctx context.Context, token string) (Identity, error) {
 	if len(token) > maxToken {
 		return Identity{}, fault.New(fault.Unauthenticated, "the token is not valid")
@@ -70,17 +82,15 @@ func (v *Verifier) Verify(ctx context.Context, token string) (Identity, error) {
 		return i, nil
 	}
 	var c claims
-	var unavailable error
+	var undecided *fault.Error // why nobody can say whether the token is good
 	_, err := v.parser.ParseWithClaims(token, &c, func(t *jwt.Token) (any, error) {
 		key, err := v.key(ctx, t, &c)
-		if fault.CodeOf(err) == fault.Unavailable {
-			unavailable = err
-		}
+		errors.As(err, &undecided)
 		return key, err
 	})
 	switch {
-	case unavailable != nil:
-		return Identity{}, unavailable
+	case undecided != nil:
+		return Identity{}, undecided
 	case errors.Is(err, jwt.ErrTokenExpired):
 		return Identity{}, fault.Wrap(fault.Unauthenticated, err, "the token has expired: sign in again")
 	case err != nil:
@@ -99,7 +109,8 @@ func (v *Verifier) Verify(ctx context.Context, token string) (Identity, error) {
 }
 
 // key finds the key that this token must be signed with. Which of the two kinds a token is follows from its issuer; its
-// audience must fit, and its key must be of that kind, so one kind never passes for the other.
+// audience must fit, and its key must be of that kind, so one kind never passes for the other. Its error is a fault only
+// where the key could not be asked for.
 func (v *Verifier) key(ctx context.Context, t *jwt.Token, c *claims) (any, error) {
 	kid, _ := t.Header["kid"].(string)
 	if kid == "" || c.Subject == "" || len(c.Audience) != 1 {
@@ -124,53 +135,60 @@ func (v *Verifier) userKey(ctx context.Context, kid string) (any, error) {
 	if ok {
 		return key, nil
 	}
-	err := v.refresh(ctx)
+	err := v.Refresh(ctx)
 	v.mu.RLock()
 	key, ok = v.keys[kid]
-	have := len(v.keys) > 0
 	v.mu.RUnlock()
 	switch {
 	case ok:
 		return key, nil
-	case !have:
-		return nil, fault.Wrap(fault.Unavailable, err, "tokens cannot be verified yet; try again shortly").WithRetryAfter(time.Second)
+	case err == nil:
+		return nil, fmt.Errorf("unknown key %q", kid)
+	case ctx.Err() != nil:
+		return nil, fault.From(ctx.Err())
 	}
-	return nil, fmt.Errorf("unknown key %q", kid)
+	return nil, fault.Wrap(fault.Unavailable, err, "the token cannot be verified now; try again shortly").WithRetryAfter(retryInterval)
 }
 
-// Refresh asks for the keys if that was not done within the last 10 s. Callers that come while one asks wait for it.
-// While there has never been a key, every caller may ask.
-func (v *Verifier) Refresh(ctx context.Context) error { return v.refresh(ctx) }
-
-func (v *Verifier) refresh(ctx context.Context) error {
+// Refresh asks for the keys, unless it is too soon to ask again: then it says how the last asking went. Callers that come
+// while one asks wait for its end. A caller whose ctx ends gets the context's error at once; the asking goes on for the others.
+func (v *Verifier) Refresh(ctx context.Context) error {
 	v.mu.Lock()
-	if under := v.fetch; under != nil {
-		v.mu.Unlock()
-		select {
-		case <-under:
-			return nil
-		case <-ctx.Done():
-			return ctx.Err()
+	if v.under == nil {
+		if v.now().Before(v.rested) {
+			defer v.mu.Unlock()
+			return v.failed
 		}
+		v.under = &fetch{done: make(chan struct{})}
+		go v.ask(context.WithoutCancel(ctx), v.under)
 	}
-	if len(v.keys) > 0 && v.now().Sub(v.fetched) < refetchInterval {
-		v.mu.Unlock()
-		return nil
-	}
-	done := make(chan struct{})
-	v.fetch, v.fetched = done, v.now()
+	under := v.under
 	v.mu.Unlock()
+	select {
+	case <-under.done:
+		return under.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
 
+func (v *Verifier) ask(ctx context.Context, f *fetch) {
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+	defer cancel()
 	keys, err := v.source(ctx)
+	if err == nil && len(keys) == 0 {
+		err = errors.New("the source of the keys has none")
+	}
 
 	v.mu.Lock()
-	if err == nil && len(keys) > 0 {
-		v.keys = keys
+	defer v.mu.Unlock()
+	rest := retryInterval
+	if err == nil {
+		v.keys, rest = keys, refetchInterval
 	}
-	v.fetch = nil
-	v.mu.Unlock()
-	close(done)
-	return err
+	v.under, v.failed, v.rested = nil, err, v.now().Add(rest)
+	f.err = err
+	close(f.done)
 }
 
 // Ready tells whether there is any key to verify people's tokens with.

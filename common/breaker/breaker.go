@@ -8,8 +8,16 @@
 // caller's back.
 //
 // What counts is decided here: only internal, unavailable and deadline_exceeded are failures of the service. What the caller
-// caused (invalid, not_found, no_capacity and so on) shows that the service works. A call that its caller cancelled, or that was refused
-// before it was sent for lack of time or of room, says nothing and is not counted.
+// caused (invalid, not_found, no_capacity, too_many_requests and so on) shows that the service works. Some ends say nothing
+// about the service and are not counted:
+//
+//   - deadline_exceeded of a call that had less than Config.FairTime, or that was not sent for lack of time: otherwise one
+//     caller in a hurry would close the service to everybody;
+//   - overloaded, and unavailable with a time to try again: a service that lives says so, because it is full or because
+//     something further in is away. Callers who do without that are not to be stopped;
+//   - a call that its caller cancelled.
+//
+// If the one call that an open circuit lets through says nothing, the next call is let through in its place.
 //
 // hystrix-go keeps a circuit and its two goroutines until the process ends. A Breaker has one per service and method, whose
 // names come from generated stubs: make one Breaker per client, and never put ids into names.
@@ -20,6 +28,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -40,6 +49,9 @@ type Config struct {
 	MinCalls int
 	// ErrorPercent is the share of failures among them that opens it. Default 50.
 	ErrorPercent int
+	// FairTime is the least time, from its start to its deadline, that a call must have had for its timeout to count as a
+	// failure of the service. A call without a deadline has enough. Default 1 s.
+	FairTime time.Duration
 	// Sleep is how long a circuit stays open before one call tries the service again. Default 5 s.
 	Sleep time.Duration
 }
@@ -53,6 +65,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.ErrorPercent <= 0 {
 		c.ErrorPercent = 50
+	}
+	if c.FairTime <= 0 {
+		c.FairTime = time.Second
 	}
 	if c.Sleep <= 0 {
 		c.Sleep = 5 * time.Second
@@ -130,7 +145,7 @@ func (b *Breaker) circuit(req client.Request) (*circuit, error) {
 	}
 	c, err := newCircuit(b.prefix, b.cfg, key, b.log)
 	if err != nil {
-		return nil, fault.Wrap(fault.Internal, err, "something went wrong on our side")
+		return nil, fault.From(err)
 	}
 	b.circuits[key] = c
 	return c, nil
@@ -143,7 +158,7 @@ type guarded struct {
 }
 
 func (g *guarded) Call(ctx context.Context, req client.Request, rsp any, opts ...client.CallOption) (err error) {
-	t, err := g.breaker.enter(ctx, req)
+	t, err := g.breaker.enter(ctx, req, opts)
 	if err != nil {
 		return err
 	}
@@ -164,7 +179,7 @@ func (g *guarded) Call(ctx context.Context, req client.Request, rsp any, opts ..
 var errPanic = fault.New(fault.Internal, "the call panicked")
 
 func (g *guarded) Stream(ctx context.Context, req client.Request, opts ...client.CallOption) (stream client.Stream, err error) {
-	t, err := g.breaker.enter(ctx, req)
+	t, err := g.breaker.enter(ctx, req, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -185,7 +200,7 @@ func (g *guarded) Stream(ctx context.Context, req client.Request, opts ...client
 	return &guardedStream{Stream: stream, ticket: t}, nil
 }
 
-func (b *Breaker) enter(ctx context.Context, req client.Request) (*ticket, error) {
+func (b *Breaker) enter(ctx context.Context, req client.Request, opts []client.CallOption) (*ticket, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fault.From(err)
 	}
@@ -193,7 +208,25 @@ func (b *Breaker) enter(ctx context.Context, req client.Request) (*ticket, error
 	if err != nil {
 		return nil, err
 	}
-	return c.enter()
+	return c.enter(given(ctx, opts))
+}
+
+// given is how long a call may take by its context and its options.
+func given(ctx context.Context, opts []client.CallOption) time.Duration {
+	left := time.Duration(math.MaxInt64)
+	if end, ok := ctx.Deadline(); ok {
+		left = time.Until(end)
+	}
+	if len(opts) > 0 {
+		var o client.CallOptions
+		for _, opt := range opts {
+			opt(&o)
+		}
+		if o.RequestTimeout > 0 {
+			left = min(left, o.RequestTimeout)
+		}
+	}
+	return left
 }
 
 // guardedStream reports the first thing that the other side says.

@@ -214,15 +214,122 @@ func TestLateSuccessDoesNotCloseTheCircuit(t *testing.T) {
 	}
 }
 
-func TestTimeoutsCountHoweverShortTheCallersDeadline(t *testing.T) {
-	b := breaker.New(breaker.Config{Sleep: time.Hour}, quiet)
-	c := b.Wrap(newService(func(ctx context.Context) error { <-ctx.Done(); return fault.From(ctx.Err()) }))
+// hung answers when its caller's time is up.
+func hung(ctx context.Context) error { <-ctx.Done(); return fault.From(ctx.Err()) }
+
+func TestTimeoutsOfCallsThatHadAFairTimeCount(t *testing.T) {
+	b := breaker.New(breaker.Config{Sleep: time.Hour, FairTime: time.Millisecond}, quiet)
+	c := b.Wrap(newService(hung))
 	eventually(t, "the circuit opens", func() bool {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 		defer cancel()
 		_ = call(c, ctx)
 		return open(b)
 	})
+}
+
+// TestCallerInAHurryStopsNobody: neither with calls nor with streams, whether the context or an option is what is short.
+func TestCallerInAHurryStopsNobody(t *testing.T) {
+	s := newService(func(context.Context) error { return fault.New(fault.DeadlineExceeded, "too late") })
+	asStream := newService(func(context.Context) error { return nil })
+	asStream.recv = func() error { return fault.New(fault.DeadlineExceeded, "too late") }
+	short := func(t *testing.T) context.Context {
+		ctx, cancel := context.WithTimeout(t.Context(), 900*time.Millisecond) // whatever happens, less than a second
+		t.Cleanup(cancel)
+		return ctx
+	}
+	for name, tt := range map[string]struct {
+		s    *service
+		once func(t *testing.T, c client.Client) error
+	}{
+		"context": {s, func(t *testing.T, c client.Client) error { return call(c, short(t)) }},
+		"option": {s, func(t *testing.T, c client.Client) error {
+			return c.Call(t.Context(), c.NewRequest("vessel", "VesselService.Reserve", nil), nil, client.WithRequestTimeout(10*time.Millisecond))
+		}},
+		"stream": {asStream, func(t *testing.T, c client.Client) error {
+			stream, err := c.Stream(short(t), c.NewRequest("vessel", "VesselService.Watch", nil))
+			if err != nil {
+				return err
+			}
+			return stream.Recv(nil)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := breaker.New(breaker.Config{}, quiet)
+			c := b.Wrap(tt.s)
+			for range 60 {
+				if err := tt.once(t, c); !errors.Is(err, fault.DeadlineExceeded) {
+					t.Fatalf("got %v", err)
+				}
+			}
+			time.Sleep(20 * time.Millisecond) // for the counting
+			if open(b) {
+				t.Error("the circuit opened")
+			}
+		})
+	}
+}
+
+// TestServiceThatNamesATimeToComeBackLives: that something further in is away, or that it is full, opens no circuit.
+func TestServiceThatNamesATimeToComeBackLives(t *testing.T) {
+	for _, code := range []fault.Code{fault.Unavailable, fault.Overloaded, fault.TooManyRequests} {
+		t.Run(string(code), func(t *testing.T) {
+			b := breaker.New(breaker.Config{}, quiet)
+			c := b.Wrap(newService(func(context.Context) error { return fault.New(code, "later").WithRetryAfter(time.Second) }))
+			for range 60 {
+				if err := call(c, t.Context()); !errors.Is(err, code) {
+					t.Fatalf("got %v", err)
+				}
+			}
+			time.Sleep(20 * time.Millisecond) // for the counting
+			if open(b) {
+				t.Error("the circuit opened")
+			}
+		})
+	}
+}
+
+// TestWhatSaysNothingDoesNotHideFailures: it is no success that a share of failures is held against.
+func TestWhatSaysNothingDoesNotHideFailures(t *testing.T) {
+	for _, code := range []fault.Code{fault.Unavailable, fault.Overloaded} {
+		t.Run(string(code), func(t *testing.T) {
+			var n atomic.Int64
+			b := breaker.New(breaker.Config{Sleep: time.Hour}, quiet)
+			c := b.Wrap(newService(func(context.Context) error {
+				if n.Add(1)%4 == 0 {
+					return fault.New(fault.Internal, "broken")
+				}
+				return fault.New(code, "later").WithRetryAfter(time.Second)
+			}))
+			trip(t, b, c)
+		})
+	}
+}
+
+// TestProbeThatSaysNothingIsGivenToTheNextCall: a caller in a hurry does not keep an open circuit open either.
+func TestProbeThatSaysNothingIsGivenToTheNextCall(t *testing.T) {
+	const sleep = 300 * time.Millisecond
+	for name, silent := range map[string]error{
+		"canceled": fault.New(fault.Canceled, "left"), "overloaded": fault.New(fault.Overloaded, "full"),
+		"comes back": fault.New(fault.Unavailable, "later").WithRetryAfter(time.Second),
+	} {
+		t.Run(name, func(t *testing.T) {
+			answer := error(fault.New(fault.Internal, "broken"))
+			calls := 0
+			b := breaker.New(breaker.Config{Sleep: sleep}, quiet)
+			c := b.Wrap(newService(func(context.Context) error { calls++; return answer }))
+			trip(t, b, c)
+			answer = silent
+			eventually(t, "a probe goes through", func() bool { before := calls; _ = call(c, t.Context()); return calls > before })
+			if !open(b) {
+				t.Fatal("the probe closed the circuit")
+			}
+			answer = nil
+			if err := call(c, t.Context()); err != nil || open(b) {
+				t.Errorf("the call after the probe: %v; the circuit is open: %t", err, open(b))
+			}
+		})
+	}
 }
 
 func TestWhatWasNeverSentForLackOfTimeDoesNotCount(t *testing.T) {

@@ -25,6 +25,7 @@ type circuit struct {
 	mu      sync.Mutex
 	hystrix *hystrix.CircuitBreaker
 	open    bool
+	again   bool // the last probe said nothing: the next call is one
 }
 
 func newCircuit(prefix string, cfg Config, m method, log *slog.Logger) (*circuit, error) {
@@ -45,11 +46,12 @@ func newCircuit(prefix string, cfg Config, m method, log *slog.Logger) (*circuit
 type ticket struct {
 	circuit *circuit
 	start   time.Time
-	probe   bool // let through an open circuit to see whether the service is back
+	given   time.Duration // that the caller allows the call
+	probe   bool          // let through an open circuit to see whether the service is back
 }
 
-// enter gives leave for a call, or an error if too many are under way or the circuit is open.
-func (c *circuit) enter() (*ticket, error) {
+// enter gives leave for a call of so much time, or an error if too many are under way or the circuit is open.
+func (c *circuit) enter(given time.Duration) (*ticket, error) {
 	// Room comes first: asking an open circuit uses up its one probe.
 	if c.inFlight.Add(1) > int64(c.cfg.MaxInFlight) {
 		c.inFlight.Add(-1)
@@ -58,7 +60,8 @@ func (c *circuit) enter() (*ticket, error) {
 	}
 	c.mu.Lock()
 	open := c.hystrix.IsOpen()
-	allowed := !open || c.hystrix.AllowRequest()
+	allowed := !open || c.again || c.hystrix.AllowRequest()
+	c.again = false
 	c.noteLocked(open)
 	c.mu.Unlock()
 	if !allowed {
@@ -66,20 +69,21 @@ func (c *circuit) enter() (*ticket, error) {
 		return nil, fault.New(fault.Unavailable, "the %s service is failing and is given a pause; try again later", c.method.service).
 			WithRetryAfter(c.cfg.Sleep)
 	}
-	return &ticket{circuit: c, start: time.Now(), probe: open}, nil
+	return &ticket{circuit: c, start: time.Now(), given: given, probe: open}, nil
 }
 
 func (t *ticket) leave() { t.circuit.inFlight.Add(-1) }
 
 // report counts how the call ended.
 func (t *ticket) report(err error) {
-	event, counts := eventOf(err)
-	if !counts {
-		return
-	}
+	event, counts := t.eventOf(err)
 	c := t.circuit
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if !counts {
+		c.again = c.again || t.probe && c.open
+		return
+	}
 	if event == "success" && !t.probe && c.open {
 		// It started before the circuit opened, so it tells nothing about the service now.
 		return
@@ -103,22 +107,28 @@ func (c *circuit) noteLocked(open bool) {
 	if open == c.open {
 		return
 	}
-	c.open = open
+	c.open, c.again = open, false
 	if open {
-		c.log.Warn("circuit opened", "service", c.method.service, "method", c.method.endpoint, "sleep", c.cfg.Sleep)
+		c.log.Warn("circuit opened", "target", c.method.service, "method", c.method.endpoint, "sleep", c.cfg.Sleep)
 	} else {
-		c.log.Info("circuit closed", "service", c.method.service, "method", c.method.endpoint)
+		c.log.Info("circuit closed", "target", c.method.service, "method", c.method.endpoint)
 	}
 }
 
 // eventOf is what hystrix calls the end of a call, if it counts at all.
-func eventOf(err error) (event string, counts bool) {
-	switch fault.CodeOf(err) {
-	case fault.Internal, fault.Unavailable:
+func (t *ticket) eventOf(err error) (event string, counts bool) {
+	f := fault.From(err)
+	if f == nil {
+		return "success", true
+	}
+	switch f.Code {
+	case fault.Internal:
 		return "failure", true
+	case fault.Unavailable:
+		return "failure", f.RetryAfter <= 0
 	case fault.DeadlineExceeded:
-		return "timeout", !errors.Is(err, rpc.ErrNotSent)
-	case fault.Canceled:
+		return "timeout", t.given >= t.circuit.cfg.FairTime && !errors.Is(err, rpc.ErrNotSent)
+	case fault.Canceled, fault.Overloaded:
 		return "", false
 	}
 	return "success", true

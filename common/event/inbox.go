@@ -27,7 +27,7 @@ func (in *Inbox[T]) Handle(ctx context.Context, m broker.Message) error {
 		return err
 	}
 	_, err = in.documents.Insert(trace.Continue(ctx, e.TraceParent), in.make(e))
-	if store.IsDuplicate(err, "id") {
+	if store.IsDuplicate(err, store.ByID) {
 		return nil
 	}
 	return err

@@ -104,8 +104,9 @@ func (e *Error) GRPCStatus() *status.Status { return toStatus(e) }
 
 // From turns any error into a fault; nil stays nil.
 //
-// A fault anywhere in the chain is returned as it is. The context's errors become Canceled and DeadlineExceeded, a gRPC
-// status is read back as the fault it was. Everything else is Internal, with the error as its cause.
+// A fault anywhere in the chain is returned as it is. A Code that stands there by itself becomes a fault with the code's title
+// as its sentence. The context's errors become Canceled and DeadlineExceeded, a gRPC status is read back as the fault it was.
+// Everything else is Internal, with a sentence that gives nothing away and the error as its cause.
 func From(err error) *Error {
 	if err == nil {
 		return nil
@@ -119,15 +120,27 @@ func From(err error) *Error {
 		return Wrap(code, err, "%s", code.Title())
 	}
 	if errors.Is(err, context.Canceled) {
-		return Wrap(Canceled, err, "the caller went away")
+		return general(Canceled, err)
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		return Wrap(DeadlineExceeded, err, "the request ran out of time; whether it took effect is not known")
+		return general(DeadlineExceeded, err)
 	}
 	if st, ok := status.FromError(err); ok {
 		return FromStatus(st)
 	}
-	return Wrap(Internal, err, "something went wrong on our side")
+	return general(Internal, err)
+}
+
+// sentences are for failures whose own words are not for callers: they may hold internals, or come from elsewhere.
+var sentences = map[Code]string{
+	Internal:         "something went wrong on our side",
+	Unavailable:      "a service that is needed cannot be reached; try again shortly",
+	DeadlineExceeded: "the request ran out of time; whether it took effect is not known",
+	Canceled:         "the caller went away",
+}
+
+func general(code Code, cause error) *Error {
+	return &Error{Code: code, Message: sentences[code], cause: cause}
 }
 
 // CodeOf is From(err).Code, and the empty code for nil.

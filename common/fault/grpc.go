@@ -48,8 +48,9 @@ func toStatus(e *Error) *status.Status {
 // FromStatus reads a fault back from a gRPC status, from whatever server it came: details that are not ours, or not known,
 // are passed over. It returns nil for status OK.
 //
-// Of a status that is not ours the message is kept only where the code is the caller's doing; where the other side failed
-// (Internal, Unknown, DataLoss) it may hold internals and becomes the cause.
+// Of a status that is not ours the message is kept only where the code is the caller's doing; where the other side or the way
+// there failed (Internal, Unknown, DataLoss and codes we do not know, Unavailable, DeadlineExceeded, Canceled) it may hold
+// internals and becomes the cause.
 func FromStatus(st *status.Status) *Error {
 	if st == nil || st.Code() == codes.OK {
 		return nil
@@ -73,18 +74,9 @@ func FromStatus(st *status.Status) *Error {
 	if ours {
 		return e
 	}
-	switch e.Code {
-	case Internal, Unavailable, DeadlineExceeded, Canceled:
+	if sentence, ok := sentences[e.Code]; ok {
 		e.cause = st.Err()
-		e.Message = foreign[e.Code]
+		e.Message = sentence
 	}
 	return e
-}
-
-// foreign are the sentences that replace what a transport or a foreign server says of its own failure.
-var foreign = map[Code]string{
-	Internal:         "something went wrong on our side",
-	Unavailable:      "a service that is needed cannot be reached; try again shortly",
-	DeadlineExceeded: "the request ran out of time; whether it took effect is not known",
-	Canceled:         "the caller went away",
 }

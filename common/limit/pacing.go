@@ -11,9 +11,9 @@ import (
 	"github.com/fairwayfreight/fairway/common/fault"
 )
 
-// Pacing spreads a client's calls and streams evenly, perSecond of them each second, by making callers wait their turn. It is
-// for background work that must not flood another service. It is not for limiting what comes in, which must be refused, see
-// Admission.
+// Pacing spreads all calls and streams of a client evenly, perSecond of them each second, by making callers wait their turn.
+// It is for a service whose calls must not flood others, whatever comes in. It does not limit what comes in: that must be
+// refused and not made to wait, see Admission.
 //
 // At most maxWaiting callers wait; further ones are Overloaded at once, and so is a caller whose turn cannot come before its
 // deadline. A caller that is cancelled while it waits gets Canceled, at the latest one interval later.

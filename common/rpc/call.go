@@ -144,7 +144,7 @@ func attempt(ctx context.Context, conn *conn, path string, in, out proto.Message
 
 func (x *exchange) failed(err error) (outcome, error) {
 	if x.tooLarge > 0 {
-		return notRun, tooLarge(x.tooLarge)
+		return notRun, tooLarge(x.tooLarge, MaxRequest)
 	}
 	st := status.Convert(err)
 	did := mayHaveRun
@@ -157,7 +157,7 @@ func (x *exchange) failed(err error) (outcome, error) {
 // clientFault reads a fault back. The limits on message size are kept by grpc-go, which has no code of its own for them.
 func clientFault(st *status.Status) error {
 	if st.Code() == codes.ResourceExhausted && len(st.Details()) == 0 && strings.Contains(st.Message(), "message larger than max") {
-		return fault.Wrap(fault.TooLarge, st.Err(), "a message is too large; at most %d bytes are allowed", MaxMessage)
+		return fault.Wrap(fault.TooLarge, st.Err(), "the message is too large; at most %d bytes are allowed in a request, %d in an answer", MaxRequest, MaxMessage)
 	}
 	return fault.FromStatus(st)
 }

@@ -102,7 +102,7 @@ func (s *remoteClientStream) Send(v any) error {
 	if err != nil {
 		return err
 	}
-	if err := checkSize(m); err != nil {
+	if _, err := checkSize(m, MaxRequest); err != nil {
 		return err
 	}
 	err = s.cs.SendMsg(m)

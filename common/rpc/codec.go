@@ -37,7 +37,7 @@ func (x *exchange) free() {
 	x.rsp = nil
 }
 
-// exchangeCodec is the protobuf codec for exchanges, and for the messages of streams.
+// exchangeCodec is the client's protobuf codec, for exchanges and for the messages of streams.
 type exchangeCodec struct{}
 
 func base() encoding.CodecV2 { return encoding.GetCodecV2("proto") }
@@ -53,7 +53,7 @@ func (exchangeCodec) Marshal(v any) (mem.BufferSlice, error) {
 	if err != nil {
 		return nil, err
 	}
-	if n := data.Len(); n > MaxMessage {
+	if n := data.Len(); n > MaxRequest {
 		data.Free()
 		x.tooLarge = n
 		return nil, fmt.Errorf("message of %d bytes", n)
@@ -69,4 +69,20 @@ func (exchangeCodec) Unmarshal(data mem.BufferSlice, v any) error {
 	data.Ref()
 	x.rsp = data
 	return nil
+}
+
+// inboundCodec is the server's protobuf codec. It leaves the messages of unary calls encoded; those of streams, of health and
+// of reflection are decoded as ever.
+type inboundCodec struct{}
+
+func (inboundCodec) Name() string { return "proto" }
+
+func (inboundCodec) Marshal(v any) (mem.BufferSlice, error) { return base().Marshal(v) }
+
+func (inboundCodec) Unmarshal(data mem.BufferSlice, v any) error {
+	if in, ok := v.(*inbound); ok {
+		in.receive(data)
+		return nil
+	}
+	return base().Unmarshal(data, v)
 }

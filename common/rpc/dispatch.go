@@ -42,7 +42,7 @@ func (s *Server) settle(ctx context.Context, req *serverRequest, err error) erro
 	f := fault.From(err)
 	var already logged
 	if f.Code == fault.Internal && f.Unwrap() != nil && !errors.As(err, &already) {
-		s.log.ErrorContext(ctx, "call failed", "service", req.Service(), "method", req.Endpoint(), "error", err)
+		s.log.ErrorContext(ctx, "call failed", "method", req.Endpoint(), "error", err)
 	}
 	return f
 }
@@ -79,45 +79,44 @@ func notStarted(st *status.Status) bool {
 	return false
 }
 
-// arrive makes a handler's context out of a gRPC call's.
-func (s *Server) arrive(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx = withHandedOn(ctx, func(key string) (string, bool) { return incomingValue(ctx, key) })
-	if _, ok := ctx.Deadline(); ok {
-		return ctx, func() {}
-	}
-	return context.WithTimeout(ctx, s.cfg.Endpoint.cfg.Timeout)
+// arrive makes a handler's context out of a gRPC call's, which has its deadline from the endpoint.
+func arrive(ctx context.Context) context.Context {
+	return withHandedOn(ctx, func(key string) (string, bool) { return incomingValue(ctx, key) })
 }
 
 // unaryHandler is the native gRPC form of a method, so that interceptors and statistics see a unary call.
 func (s *Server) unaryHandler(m *method) grpc.MethodHandler {
 	path := "/" + string(m.desc.Parent().FullName()) + "/" + string(m.desc.Name())
-	serve := func(ctx context.Context, in any) (any, error) {
-		req := &serverRequest{method: m, body: in.(proto.Message), remote: ctx}
+	serve := func(ctx context.Context, req *serverRequest) (any, error) {
 		out := m.newOut()
-		ctx, cancel := s.arrive(ctx)
-		defer cancel()
-		if err := s.dispatch(ctx, req, out); err != nil {
+		if err := s.dispatch(arrive(ctx), req, out); err != nil {
 			return nil, err
 		}
 		return out, nil
 	}
-	return func(_ any, ctx context.Context, decode func(any) error, interceptor grpc.UnaryServerInterceptor) (any, error) {
-		in := m.newIn()
-		if err := decode(in); err != nil {
+	return func(_ any, ctx context.Context, receive func(any) error, interceptor grpc.UnaryServerInterceptor) (any, error) {
+		req := &serverRequest{inbound: inbound{method: m, large: s.cfg.Endpoint.large}, remote: ctx}
+		defer req.release()
+		if err := receive(&req.inbound); err != nil {
 			return nil, err
 		}
 		if interceptor == nil {
-			return serve(ctx, in)
+			return serve(ctx, req)
 		}
-		return interceptor(ctx, in, &grpc.UnaryServerInfo{Server: s, FullMethod: path}, serve)
+		in, err := req.message() // an interceptor's request is a message
+		if err != nil {
+			return nil, err
+		}
+		return interceptor(ctx, in, &grpc.UnaryServerInfo{Server: s, FullMethod: path}, func(ctx context.Context, in any) (any, error) {
+			return serve(ctx, &serverRequest{inbound: inbound{method: m, body: in.(proto.Message)}, remote: ctx})
+		})
 	}
 }
 
 func (s *Server) streamHandler(m *method) grpc.StreamHandler {
 	return func(_ any, ss grpc.ServerStream) error {
-		req := &serverRequest{method: m, remote: ss.Context()}
-		ctx, cancel := s.arrive(ss.Context())
-		defer cancel()
+		req := &serverRequest{inbound: inbound{method: m}, remote: ss.Context()}
+		ctx := arrive(ss.Context())
 		return s.dispatch(ctx, req, &remoteServerStream{ctx: ctx, req: req, ss: ss})
 	}
 }

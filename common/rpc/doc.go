@@ -11,7 +11,8 @@
 // # What holds on both paths
 //
 //   - Every call has a deadline. It is shortened by a margin at each hop so that each caller can still answer its own, and a
-//     call with hardly any time left is refused before anything is sent.
+//     call with hardly any time left is refused before anything is sent. No call lives longer than the MaxTimeout of its
+//     endpoint.
 //   - A call runs at most once, unless its method is declared free of side effects or idempotent in its proto, or it is
 //     certain that no handler was started.
 //   - Errors are *fault.Error on the caller's side: code, sentence, fields and retry time of what the handler returned. A
@@ -21,8 +22,18 @@
 //   - Of the caller's metadata only the keys of [SentMetadata] reach the handler's headers, and only those of
 //     [HandedOnMetadata] are handed on by calls that the handler makes itself.
 //   - A panic in a handler or a wrapper is answered with Internal; the process lives.
-//   - Messages are at most [MaxMessage] bytes.
+//   - Requests are at most [MaxRequest] bytes, answers [MaxMessage]. Of requests over 64 KiB an endpoint works on 16 at a time;
+//     further ones are Overloaded at once.
+//
+// Over gRPC the body of a unary call stays encoded until the handler is about to be called or a wrapper asks for it, because
+// decoding can take a hundred times the memory of what was sent: a caller whom a wrapper refuses costs none of it. A body that
+// cannot be read is Invalid. With unary interceptors, which are given the message, it is decoded before them.
 package rpc
 
-// MaxMessage is the largest message, in bytes of its protobuf encoding, that is sent or received. A larger one is TooLarge.
-const MaxMessage = 4 << 20
+// The largest messages, in bytes of their protobuf encoding. A larger one is TooLarge.
+const (
+	// MaxRequest bounds what a caller sends: the request of a call, and each message that it sends on a stream.
+	MaxRequest = 1 << 20
+	// MaxMessage bounds what a handler sends: the answer, and each message that it sends on a stream.
+	MaxMessage = 4 << 20
+)

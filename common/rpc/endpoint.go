@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -18,6 +19,7 @@ import (
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
+	"google.golang.org/grpc/tap"
 
 	"github.com/fairwayfreight/fairway/common/fault"
 )
@@ -34,9 +36,15 @@ type EndpointConfig struct {
 	Drain time.Duration
 	// Timeout is the deadline of a call that arrives over gRPC without one. Default 10 s.
 	Timeout time.Duration
+	// MaxTimeout is the most that any call or stream may take, whatever its caller allows it: services may rely on no request
+	// living longer. Default 30 s.
+	MaxTimeout time.Duration
+	// MaxIdle is how long a connection without calls is kept. Default 5 min.
+	MaxIdle time.Duration
 	// TLS turns TLS on; its ClientAuth says whether clients need a certificate.
 	TLS *tls.Config
-	// UnaryInterceptors and StreamInterceptors see the calls that come over gRPC, around all wrappers, the first outermost.
+	// UnaryInterceptors and StreamInterceptors see the calls that come over gRPC, around all wrappers, the first outermost. With
+	// a unary one, messages are decoded before any wrapper can refuse their caller.
 	UnaryInterceptors  []grpc.UnaryServerInterceptor
 	StreamInterceptors []grpc.StreamServerInterceptor
 	// Logger gets what the endpoint has to report itself. Default slog.Default.
@@ -45,7 +53,7 @@ type EndpointConfig struct {
 
 const (
 	// maxStreams bounds what one connection may have in flight; a client's further calls wait on its side.
-	maxStreams = 1000
+	maxStreams = 256
 	// maxHeaders bounds the headers of one call, in bytes.
 	maxHeaders = 64 << 10
 	// flushTime is for the last answers to get onto the wire once every handler has returned.
@@ -60,6 +68,8 @@ type Endpoint struct {
 	cfg  EndpointConfig
 	log  *slog.Logger
 	grpc *grpc.Server
+
+	large places // for large requests of all services
 
 	health *health.Server
 	// alive ends health watches, which would otherwise hold up a graceful stop for ever.
@@ -82,17 +92,29 @@ func NewEndpoint(cfg EndpointConfig) *Endpoint {
 	if cfg.Timeout <= 0 {
 		cfg.Timeout = 10 * time.Second
 	}
+	if cfg.MaxTimeout <= 0 {
+		cfg.MaxTimeout = 30 * time.Second
+	}
+	cfg.Timeout = min(cfg.Timeout, cfg.MaxTimeout)
+	if cfg.MaxIdle <= 0 {
+		cfg.MaxIdle = 5 * time.Minute
+	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	e := &Endpoint{cfg: cfg, log: cfg.Logger, health: health.NewServer(), servers: map[string]*Server{}, served: map[string]bool{}}
+	e := &Endpoint{
+		cfg: cfg, log: cfg.Logger, large: make(places, largePlaces),
+		health: health.NewServer(), servers: map[string]*Server{}, served: map[string]bool{},
+	}
 	e.alive, e.kill = context.WithCancel(context.Background())
 	opts := []grpc.ServerOption{
-		grpc.MaxRecvMsgSize(MaxMessage),
+		grpc.ForceServerCodecV2(inboundCodec{}),
+		grpc.InTapHandle(e.bound),
+		grpc.MaxRecvMsgSize(MaxRequest),
 		grpc.MaxConcurrentStreams(maxStreams),
 		grpc.MaxHeaderListSize(maxHeaders),
 		grpc.ConnectionTimeout(10 * time.Second),
-		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 30 * time.Second, Timeout: 10 * time.Second}),
+		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: cfg.MaxIdle, Time: 30 * time.Second, Timeout: 10 * time.Second}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 15 * time.Second, PermitWithoutStream: true}),
 		grpc.ChainUnaryInterceptor(cfg.UnaryInterceptors...),
 		grpc.ChainStreamInterceptor(cfg.StreamInterceptors...),
@@ -104,6 +126,31 @@ func NewEndpoint(cfg EndpointConfig) *Endpoint {
 	healthpb.RegisterHealthServer(e.grpc, &healthService{Server: e.health, alive: e.alive})
 	reflection.Register(e.grpc)
 	return e
+}
+
+// bound gives a call that comes over gRPC its deadline before anything of it is read, so that neither a body that never ends
+// nor a stream on which nobody talks outlives it. Health watches and reflection last as long as their clients want.
+func (e *Endpoint) bound(ctx context.Context, info *tap.Info) (context.Context, error) {
+	if strings.HasPrefix(info.FullMethodName, "/grpc.") {
+		return ctx, nil
+	}
+	limit := e.cfg.Timeout
+	if end, ok := ctx.Deadline(); ok {
+		if limit = e.cfg.MaxTimeout; time.Until(end) <= limit {
+			return ctx, nil
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	_ = cancel // gRPC cancels the context that this one comes from when the call ends
+	return ctx, nil
+}
+
+// capped is the end of a call in process: end itself unless that is more than MaxTimeout away.
+func (e *Endpoint) capped(end time.Time) time.Time {
+	if last := time.Now().Add(e.cfg.MaxTimeout); last.Before(end) {
+		return last
+	}
+	return end
 }
 
 // Listen takes the address and serves; ctx bounds only the taking. From then on no handler can be added.
@@ -119,10 +166,10 @@ func (e *Endpoint) Listen(ctx context.Context) error {
 	var lc net.ListenConfig
 	lis, err := lc.Listen(ctx, "tcp", e.cfg.Address)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("rpc: cannot listen on %s: %w", e.cfg.Address, syscall.EADDRINUSE)
+		return fmt.Errorf("rpc: cannot listen on %s (rpc.address): %w", e.cfg.Address, syscall.EADDRINUSE)
 	}
 	if err != nil {
-		return fmt.Errorf("rpc: cannot listen on %s: %w", e.cfg.Address, err)
+		return fmt.Errorf("rpc: cannot listen on %s (rpc.address): %w", e.cfg.Address, err)
 	}
 	e.address, err = e.reachable(lis.Addr())
 	if err != nil {

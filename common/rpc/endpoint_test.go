@@ -28,7 +28,7 @@ func TestAddressInUseIsOneClearSentence(t *testing.T) {
 	if !errors.Is(err, syscall.EADDRINUSE) {
 		t.Fatalf("got %v", err)
 	}
-	if want := "rpc: cannot listen on " + lis.Addr().String() + ": address already in use"; err.Error() != want {
+	if want := "rpc: cannot listen on " + lis.Addr().String() + " (rpc.address): address already in use"; err.Error() != want {
 		t.Errorf("got %q, want %q", err, want)
 	}
 }

@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"google.golang.org/grpc/status"
@@ -13,6 +14,9 @@ import (
 // errCut is the reason of a call that a stop did not wait for any longer.
 var errCut = fault.New(fault.Unavailable, "the service was stopped during the call; whether it took effect is not known")
 
+// errLeft is the result of a handler that ends its goroutine instead of returning one.
+var errLeft = errors.New("the handler ended its goroutine")
+
 // callLocal runs a call of a service in this process. The handler has its own goroutine, because the caller returns when its
 // time is up even if the handler does not; what comes after that is dropped.
 func (s *Server) callLocal(ctx context.Context, end time.Time, endpoint string, in, out proto.Message) error {
@@ -21,14 +25,15 @@ func (s *Server) callLocal(ctx context.Context, end time.Time, endpoint string, 
 		return err
 	}
 	body := m.newIn()
-	if err := checkSize(in); err != nil {
+	size, err := checkSize(in, MaxRequest)
+	if err != nil {
 		return err
 	}
 	if err := copyMessage(body, in); err != nil {
 		return err
 	}
 	header := outgoing(ctx)
-	hctx, cancel := localContext(end, header)
+	hctx, cancel := localContext(s.cfg.Endpoint.capped(end), header)
 	defer cancel(nil)
 
 	type result struct {
@@ -38,16 +43,18 @@ func (s *Server) callLocal(ctx context.Context, end time.Time, endpoint string, 
 	done := make(chan result, 1)
 	go func() {
 		rsp := m.newOut()
-		err := error(fault.New(fault.Internal, "something went wrong on our side")) // stays if the handler ends its goroutine
+		err := errLeft
 		defer func() { done <- result{rsp, err} }()
-		err = s.dispatch(hctx, &serverRequest{method: m, body: body, header: header}, rsp)
+		req := &serverRequest{inbound: inbound{method: m, large: s.cfg.Endpoint.large, size: size, body: body}, header: header}
+		defer req.release()
+		err = s.dispatch(hctx, req, rsp)
 	}()
 	select {
 	case r := <-done:
 		if r.err != nil {
 			return asReceived(r.err)
 		}
-		if err := checkSize(r.rsp); err != nil {
+		if _, err := checkSize(r.rsp, MaxMessage); err != nil {
 			return err
 		}
 		return copyMessage(out, r.rsp)

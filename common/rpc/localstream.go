@@ -40,12 +40,11 @@ func (s *Server) streamLocal(ctx context.Context, end time.Time, req client.Requ
 		halfClose: make(chan struct{}), done: make(chan struct{}),
 	}
 	l.closeSend = sync.OnceFunc(func() { close(l.halfClose) })
-	l.ctx, l.cancel = localContext(end, header)
+	l.ctx, l.cancel = localContext(s.cfg.Endpoint.capped(end), header)
 	unlink := context.AfterFunc(ctx, func() { l.cancel(fault.From(context.Cause(ctx))) })
 	uncut := context.AfterFunc(s.cut, func() { l.cancel(errCut) })
 	go func() {
-		// Stays if the handler ends its goroutine.
-		err := error(fault.New(fault.Internal, "something went wrong on our side"))
+		err := errLeft
 		defer func() {
 			unlink()
 			uncut()
@@ -56,7 +55,7 @@ func (s *Server) streamLocal(ctx context.Context, end time.Time, req client.Requ
 			close(l.done)
 			l.cancel(nil)
 		}()
-		sreq := &serverRequest{method: m, header: header}
+		sreq := &serverRequest{inbound: inbound{method: m}, header: header}
 		err = s.dispatch(l.ctx, sreq, &localServerStream{l: l, req: sreq})
 	}()
 	return &localClientStream{l: l, ctx: ctx, req: req, sendsOnce: !m.desc.IsStreamingClient()}, nil
@@ -77,12 +76,12 @@ func (l *localStream) ended() (error, bool) {
 	}
 }
 
-func queue(v any) (proto.Message, error) {
+func queue(v any, limit int) (proto.Message, error) {
 	m, err := asMessage(v, "message")
 	if err != nil {
 		return nil, err
 	}
-	if err := checkSize(m); err != nil {
+	if _, err := checkSize(m, limit); err != nil {
 		return nil, err
 	}
 	return proto.Clone(m), nil
@@ -114,7 +113,7 @@ func (c *localClientStream) Error() error              { return c.err.get() }
 
 // Send gives io.EOF when the stream has ended; Recv then tells why. Where the caller sends one message only, Send tells itself.
 func (c *localClientStream) Send(v any) error {
-	m, err := queue(v)
+	m, err := queue(v, MaxRequest)
 	if err != nil {
 		return err
 	}
@@ -198,7 +197,7 @@ func (h *localServerStream) Error() error             { return h.err.get() }
 func (h *localServerStream) Close() error { return nil }
 
 func (h *localServerStream) Send(v any) error {
-	m, err := queue(v)
+	m, err := queue(v, MaxMessage)
 	if err != nil {
 		return err
 	}

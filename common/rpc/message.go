@@ -33,13 +33,15 @@ func copyMessage(dst, src proto.Message) error {
 	return nil
 }
 
-func checkSize(m proto.Message) error {
-	if n := proto.Size(m); n > MaxMessage {
-		return tooLarge(n)
+// checkSize tells how many bytes a message has when it is encoded, and fails if these are more than limit.
+func checkSize(m proto.Message, limit int) (int, error) {
+	n := proto.Size(m)
+	if n > limit {
+		return n, tooLarge(n, limit)
 	}
-	return nil
+	return n, nil
 }
 
-func tooLarge(n int) error {
-	return fault.New(fault.TooLarge, "the message has %d bytes; at most %d are allowed", n, MaxMessage)
+func tooLarge(n, limit int) error {
+	return fault.New(fault.TooLarge, "the message has %d bytes; at most %d are allowed", n, limit)
 }

@@ -9,6 +9,8 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
+
+	"github.com/fairwayfreight/fairway/common/fault"
 )
 
 // method is one RPC of a handler. Reflection happens when it is built, apart from the call of the Go method itself.
@@ -102,7 +104,14 @@ func (m *method) call(ctx context.Context, req server.Request, rsp any) error {
 	if m.streaming() {
 		result = m.fn.Call([]reflect.Value{reflect.ValueOf(ctx), reflect.ValueOf(rsp)})
 	} else {
-		result = m.fn.Call([]reflect.Value{reflect.ValueOf(ctx), reflect.ValueOf(req.Body()), reflect.ValueOf(rsp)})
+		body := req.Body()
+		if body == nil {
+			if _, err := req.Read(); err != nil {
+				return err
+			}
+			return fault.New(fault.Internal, "the call has no message")
+		}
+		result = m.fn.Call([]reflect.Value{reflect.ValueOf(ctx), reflect.ValueOf(body), reflect.ValueOf(rsp)})
 	}
 	err, _ := result[0].Interface().(error)
 	return err

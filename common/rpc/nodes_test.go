@@ -192,6 +192,14 @@ func TestRepeatsGoToAnotherNode(t *testing.T) {
 			return fault.New(fault.Unavailable, "the store is away")
 		}}).Addr(),
 		w.serveUnregistered(&echo{}).Addr())
+	// A node takes calls once it is connected; until then the other one has them all.
+	eventually(t, "the bad node is asked", func() bool {
+		if _, err := c.Read(within(t, 5*time.Second), &echopb.Message{}); err != nil {
+			t.Fatal(err)
+		}
+		return bad.Load() > 0
+	})
+	bad.Store(0)
 	const calls = 10
 	for i := range calls {
 		if _, err := c.Read(within(t, 5*time.Second), &echopb.Message{}); err != nil {

@@ -69,11 +69,11 @@ func TestHandlerThatEndsItsGoroutineInProcessIsInternal(t *testing.T) {
 	}
 }
 
-func TestAccessLogSaysWhatAndHowLongButNotTheBody(t *testing.T) {
+func TestAccessLogSaysWhatAndHowLongButNotTheBodyNorTheServiceTwice(t *testing.T) {
 	bothWays(t, func(t *testing.T, w *world) {
 		var answer error
 		ep, _ := w.serve(&echo{call: func(context.Context, *echopb.Message, *echopb.Message) error { return answer }},
-			rpc.AccessLog(w.logger(), func(context.Context) string { return "4bf92f35" }))
+			rpc.AccessLog(w.logger().With("service", "echo")))
 		c := stub(w.dial(ep))
 		for _, tt := range []struct {
 			err  error
@@ -81,19 +81,21 @@ func TestAccessLogSaysWhatAndHowLongButNotTheBody(t *testing.T) {
 		}{
 			{nil, []string{"level=DEBUG", "code=ok"}},
 			{fault.New(fault.NotFound, "no"), []string{"level=DEBUG", "code=not_found"}},
-			{fault.New(fault.Unavailable, "store away"), []string{"level=WARN", "code=unavailable", "store away"}},
+			{fault.New(fault.Unavailable, "store away"), []string{"level=DEBUG", "code=unavailable", "store away"}},
+			{fault.New(fault.Overloaded, "no room"), []string{"level=DEBUG", "code=overloaded", "no room"}},
+			{fault.New(fault.DeadlineExceeded, "too late"), []string{"level=WARN", "code=deadline_exceeded", "too late"}},
 			{errors.New("plain"), []string{"level=WARN", "code=internal", "plain"}},
 		} {
 			answer = tt.err
 			before := len(w.log.String())
 			_, _ = c.Call(within(t, 5*time.Second), &echopb.Message{Text: "secret body"})
 			line := w.log.String()[before:]
-			for _, want := range append(tt.want, "service=echo", "method=Echo.Call", "duration=", "trace_id=4bf92f35") {
+			for _, want := range append(tt.want, "service=echo", "method=Echo.Call", "duration_ms=") {
 				if !strings.Contains(line, want) {
 					t.Errorf("%v: no %q in %s", tt.err, want, line)
 				}
 			}
-			if strings.Count(line, "msg=call ") != 1 || strings.Contains(line, "secret") {
+			if strings.Count(line, "msg=call ") != 1 || strings.Count(line, "service=") != 1 || strings.Contains(line, "secret") {
 				t.Errorf("%v: %s", tt.err, line)
 			}
 		}

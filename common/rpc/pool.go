@@ -50,7 +50,7 @@ func newPool(tc *tls.Config) *pool {
 			}),
 			grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 30 * time.Second, Timeout: 10 * time.Second, PermitWithoutStream: true}),
 			grpc.WithMaxHeaderListSize(maxHeaders),
-			grpc.WithDefaultCallOptions(grpc.ForceCodecV2(exchangeCodec{}), grpc.MaxCallRecvMsgSize(MaxMessage), grpc.MaxCallSendMsgSize(MaxMessage)),
+			grpc.WithDefaultCallOptions(grpc.ForceCodecV2(exchangeCodec{}), grpc.MaxCallRecvMsgSize(MaxMessage), grpc.MaxCallSendMsgSize(MaxRequest)),
 		},
 	}
 }

@@ -31,8 +31,7 @@ func (r *clientRequest) Stream() bool        { return r.stream }
 
 // serverRequest is what wrappers see of a call.
 type serverRequest struct {
-	method *method
-	body   proto.Message // nil for streams
+	inbound
 
 	// Reading the headers of a gRPC call costs and few wrappers look, so they are read when first asked for.
 	once   sync.Once
@@ -59,12 +58,21 @@ func (r *serverRequest) Header() map[string]string {
 	return r.header
 }
 
+// Body decodes the message the first time that someone asks. It is nil for streams, and if the message cannot be had: Read
+// tells why, and so does the handler's answer.
 func (r *serverRequest) Body() any {
-	if r.body == nil {
+	body, err := r.message()
+	if err != nil || body == nil {
 		return nil
 	}
-	return r.body
+	return body
 }
 
 // Read encodes the body anew; the bytes that came are not kept.
-func (r *serverRequest) Read() ([]byte, error) { return proto.Marshal(r.body) }
+func (r *serverRequest) Read() ([]byte, error) {
+	body, err := r.message()
+	if err != nil {
+		return nil, err
+	}
+	return proto.Marshal(body)
+}

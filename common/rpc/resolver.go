@@ -60,7 +60,7 @@ func (t *target) follow(ctx context.Context) {
 		if watched {
 			pause = minPause
 		}
-		t.log.Warn("watching the registry failed, keeping the nodes known so far", "service", t.service, "error", err)
+		t.log.Warn("watching the registry failed, keeping the nodes known so far", "target", t.service, "error", err)
 		if t.snap.Load() == nil {
 			t.publish(&snapshot{err: err})
 		}
@@ -127,7 +127,7 @@ func (t *target) look(ctx context.Context) error {
 		for _, n := range svc.Nodes {
 			c, err := t.pool.get(n.Address)
 			if err != nil {
-				t.log.Warn("a registered node cannot be used", "service", t.service, "node", n.Id, "address", n.Address, "error", err)
+				t.log.Warn("a registered node cannot be used", "target", t.service, "node", n.Id, "address", n.Address, "error", err)
 				continue
 			}
 			s.nodes = append(s.nodes, node{conn: c, version: svc.Version})

@@ -31,7 +31,8 @@ type ServerConfig struct {
 	TTL time.Duration
 	// Interval is how often the service registers anew; 0 for once.
 	Interval time.Duration
-	// Logger gets the causes of internal errors and of trouble with the registry. Default slog.Default.
+	// Logger gets the causes of internal errors and of trouble with the registry. It says of itself which service it belongs
+	// to. Default slog.Default with the attribute service.
 	Logger *slog.Logger
 }
 
@@ -76,7 +77,7 @@ func NewServer(cfg ServerConfig, wrappers ...server.HandlerWrapper) *Server {
 		cfg.Version = "latest"
 	}
 	if cfg.Logger == nil {
-		cfg.Logger = slog.Default()
+		cfg.Logger = slog.Default().With("service", cfg.Name)
 	}
 	s := &Server{cfg: cfg, log: cfg.Logger, id: cfg.Name + "-" + uuid.NewString(), wrappers: wrappers, methods: map[string]*method{}}
 	s.cut, s.cutNow = context.WithCancel(context.Background())
@@ -143,7 +144,7 @@ func (s *Server) Start() error {
 		return err
 	}
 	if err != nil {
-		s.log.Warn("registering failed, will try again", "service", s.cfg.Name, "interval", s.cfg.Interval, "error", err)
+		s.log.Warn("registering failed, will try again", "interval", s.cfg.Interval, "error", err)
 	}
 	if s.cfg.Interval > 0 {
 		ctx, cancel := context.WithCancel(context.Background())
@@ -242,7 +243,7 @@ func (s *Server) keepRegistered(ctx context.Context) {
 			return
 		case <-tick.C:
 			if err := s.register(); err != nil {
-				s.log.Warn("registering failed, will try again", "service", s.cfg.Name, "interval", s.cfg.Interval, "error", err)
+				s.log.Warn("registering failed, will try again", "interval", s.cfg.Interval, "error", err)
 			}
 		}
 	}

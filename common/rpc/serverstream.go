@@ -32,7 +32,7 @@ func (s *remoteServerStream) Send(v any) error {
 	if err != nil {
 		return err
 	}
-	if err := checkSize(m); err != nil {
+	if _, err := checkSize(m, MaxMessage); err != nil {
 		return err
 	}
 	return s.err.keep(streamError(s.ss.SendMsg(m)))

@@ -30,14 +30,16 @@ func Recovery(log *slog.Logger) server.HandlerWrapper {
 }
 
 func panicked(ctx context.Context, log *slog.Logger, req server.Request, p any, stack []byte) error {
-	log.ErrorContext(ctx, "panic in call", "service", req.Service(), "method", req.Endpoint(), "panic", fmt.Sprint(p), "stack", string(stack))
-	return logged{fault.Wrap(fault.Internal, fmt.Errorf("panic: %v", p), "something went wrong on our side")}
+	log.ErrorContext(ctx, "panic in call", "method", req.Endpoint(), "panic", fmt.Sprint(p), "stack", string(stack))
+	return logged{fault.From(fmt.Errorf("panic: %v", p))}
 }
 
-// AccessLog writes one line per call when it ends: service, method, code ("ok" or a fault code), duration and the trace id
-// that traceID finds in the context (nil for none). Failures of this side (internal, unavailable, deadline_exceeded,
-// overloaded) are warnings with the whole error, everything else is at level debug. Bodies and headers are never logged.
-func AccessLog(log *slog.Logger, traceID func(context.Context) string) server.HandlerWrapper {
+// AccessLog writes one line per call when it ends: method, code ("ok" or a fault code) and duration in milliseconds. Which
+// service and which trace it was is for the logger to say. Failures of this side (internal, unavailable, deadline_exceeded,
+// overloaded) come with the whole error. Of these internal and deadline_exceeded are warnings. All else is at level debug:
+// unavailable and overloaded answer every single call for as long as an outage lasts, and warnings would fill the log just
+// then. Bodies and headers are never logged.
+func AccessLog(log *slog.Logger) server.HandlerWrapper {
 	return func(next server.HandlerFunc) server.HandlerFunc {
 		return func(ctx context.Context, req server.Request, rsp any) error {
 			start := time.Now()
@@ -46,23 +48,16 @@ func AccessLog(log *slog.Logger, traceID func(context.Context) string) server.Ha
 			if err != nil {
 				c := fault.CodeOf(err)
 				code = string(c)
-				if ourFailure(c) {
-					level = slog.LevelWarn
-				}
+				level = levelOf(c)
 			}
 			if !log.Enabled(ctx, level) {
 				return err
 			}
 			attrs := []slog.Attr{
-				slog.String("service", req.Service()), slog.String("method", req.Endpoint()),
-				slog.String("code", code), slog.Duration("duration", time.Since(start)),
+				slog.String("method", req.Endpoint()), slog.String("code", code),
+				slog.Float64("duration_ms", float64(time.Since(start))/float64(time.Millisecond)),
 			}
-			if traceID != nil {
-				if id := traceID(ctx); id != "" {
-					attrs = append(attrs, slog.String("trace_id", id))
-				}
-			}
-			if already := (logged{}); level == slog.LevelWarn && !errors.As(err, &already) {
+			if already := (logged{}); ourFailure(fault.Code(code)) && !errors.As(err, &already) {
 				attrs = append(attrs, slog.Any("error", err))
 				err = logged{err}
 			}
@@ -78,6 +73,13 @@ func ourFailure(c fault.Code) bool {
 		return true
 	}
 	return false
+}
+
+func levelOf(c fault.Code) slog.Level {
+	if c == fault.Internal || c == fault.DeadlineExceeded {
+		return slog.LevelWarn
+	}
+	return slog.LevelDebug
 }
 
 // logged marks an error whose cause is in the log already.

@@ -28,6 +28,7 @@ const (
 	Checksum = "checksum" // its check digit does not fit: a typing error
 	Choice   = "choice"   // it is not one of the allowed words
 	Unique   = "unique"   // it is there twice
+	Route    = "route"    // the voyage does not sail from there to there at that time
 )
 
 // Bounds that more than one message has.

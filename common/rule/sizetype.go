@@ -1,6 +1,7 @@
 package rule
 
-// QuartersPerTEU is how many quarters of a TEU, the unit in which room is counted, make one TEU.
+// QuartersPerTEU is how many quarters of a TEU make one TEU. Room is counted in quarters, so that a 45-foot container (2.25
+// TEU) is exact.
 const QuartersPerTEU = 4
 
 // quarters is the room that a container takes by the first character of its size and type code, its length (ISO 6346,

@@ -15,8 +15,8 @@ const (
 	maxPassword = 128
 )
 
-// openRoles are the roles that one may take at sign-up.
-var openRoles = []string{"shipper", "carrier"}
+// OpenRoles are the roles that one may take at sign-up, and gets when one names none.
+func OpenRoles() []string { return []string{"shipper", "carrier"} }
 
 // NormalizeUser trims name, company and email, and brings email into lower case. The password stays as it is.
 func NormalizeUser(u *userpb.User) {
@@ -32,15 +32,16 @@ func SignUp(u *userpb.User) []fault.Field {
 	f.text("company", u.GetCompany(), 0, maxName)
 	f.email("email", u.GetEmail())
 	f.password(u.GetPassword(), minPassword)
+	roles := OpenRoles()
 	for i, role := range u.GetRoles() {
 		field := "roles[" + strconv.Itoa(i) + "]"
 		switch {
-		case !slices.Contains(openRoles, role):
-			f.add(field, Choice, "must be %s", strings.Join(openRoles, " or "))
+		case !slices.Contains(roles, role):
+			f.add(field, Choice, "must be %s", strings.Join(roles, " or "))
 		case slices.Contains(u.GetRoles()[:i], role):
 			f.add(field, Unique, "is there twice")
 		}
-		if i == len(openRoles) { // one more than there are: whatever follows is wrong too
+		if i == len(roles) { // one more than there are: whatever follows is wrong too
 			break
 		}
 	}

@@ -23,7 +23,7 @@ func (s Schema) Check() error {
 		if !validName(ix.Name) {
 			return fmt.Errorf("index name %q of collection %s: want 1 to 48 of a-z, 0-9 and _", ix.Name, s.Name)
 		}
-		if ix.Name == "id" || seen[ix.Name] {
+		if ix.Name == ByID || seen[ix.Name] {
 			return fmt.Errorf("index name %q of collection %s is taken", ix.Name, s.Name)
 		}
 		seen[ix.Name] = true

@@ -110,7 +110,8 @@ var ErrUnchanged = errors.New("unchanged")
 // until no other write came between, or ctx ends. So change may run several times, each time on a fresh value; it must do
 // nothing but decide. doc.Version is the version that the write will make.
 //
-// An error of change ends the update and is returned as it is; ErrUnchanged ends it without error and without a write.
+// An error of change ends the update and is returned as it is. ErrUnchanged ends it without error and without a write; the
+// document is then read again, because change may have altered its copy, so the answer can be newer than what change saw.
 // Errors: ErrNotFound, DuplicateError, those of change.
 func (c *Collection[T]) Update(ctx context.Context, id string, change func(doc *Document[T]) ([]Event, error)) (Document[T], error) {
 	for attempt := 0; ; attempt++ {

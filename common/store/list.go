@@ -14,7 +14,7 @@ type List[T any] struct {
 	Index, Match string
 	Descending   bool
 	From, Until  string
-	// Where drops documents that do not fit; nil keeps all. It sees at most maxScan documents a page.
+	// Where drops documents that do not fit; nil keeps all. It sees about 5,000 documents a page at most.
 	Where func(*T) bool
 	// Limit is the most that a page holds, 1 to 1,000.
 	Limit int

@@ -30,16 +30,19 @@ var (
 	ErrCursor = errors.New("the cursor does not belong to this query")
 )
 
+// ByID stands for the id where a DuplicateError names an index. No index may have this name.
+const ByID = "id"
+
 // DuplicateError is the refusal of a document whose id, or whose key in a unique index, is taken.
 type DuplicateError struct {
-	// Index is the unique index's name, or "id". When several are taken, "id" goes first: an insert that is tried again
+	// Index is the unique index's name, or ByID. When several are taken, ByID goes first: an insert that is tried again
 	// learns that it is there already.
 	Index string
 }
 
 func (e *DuplicateError) Error() string { return fmt.Sprintf("duplicate %s", e.Index) }
 
-// IsDuplicate tells whether err is a DuplicateError of the named index.
+// IsDuplicate tells whether err is a DuplicateError of the named index, or of the id (ByID).
 func IsDuplicate(err error, index string) bool {
 	var dup *DuplicateError
 	return errors.As(err, &dup) && dup.Index == index
@@ -101,7 +104,7 @@ type Outbox interface {
 	Settle(ctx context.Context, done []Waiting) error
 	// Signal receives when events may have come that nobody has claimed; it may also receive for nothing.
 	Signal() <-chan struct{}
-	// Depth is the number of documents with waiting events.
+	// Depth is the number of documents with waiting events, for whoever watches whether events get through.
 	Depth(ctx context.Context) (int, error)
 }
 

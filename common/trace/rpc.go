@@ -53,7 +53,7 @@ func outgoing(ctx context.Context) context.Context {
 	if parent == "" {
 		return ctx
 	}
-	return rpc.WithMetadata(ctx, ParentKey, parent, StateKey, state)
+	return rpc.WithMetadata(ctx, rpc.KeyTraceparent, parent, rpc.KeyTracestate, state)
 }
 
 // finish marks a span as failed only by what an operator has to look at: a refused request is a normal answer.

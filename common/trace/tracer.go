@@ -80,18 +80,13 @@ func (t *Tracer) Serve(ctx context.Context, operation string, header func(key st
 	return t.start(ctx, operation, ext.SpanKindRPCServer)
 }
 
-// Call begins a call to another service.
+// Call begins a call to another service, as a part of the trace of ctx, or of a new one when ctx has none. In a trace that is
+// not recorded it costs nothing and the span is nil, which every method of Span accepts.
 func (t *Tracer) Call(ctx context.Context, operation string) (context.Context, *Span) {
-	return t.Start(ctx, operation, ext.SpanKindRPCClient)
-}
-
-// Start begins a part of the work of ctx, or a new trace when ctx has none. In a trace that is not recorded it costs
-// nothing and the span is nil, which every method of Span accepts.
-func (t *Tracer) Start(ctx context.Context, operation string, options ...opentracing.StartSpanOption) (context.Context, *Span) {
 	if parent, ok := from(ctx); ok && !parent.span.IsSampled() {
 		return ctx, nil
 	}
-	return t.start(ctx, operation, options...)
+	return t.start(ctx, operation, ext.SpanKindRPCClient)
 }
 
 func (t *Tracer) start(ctx context.Context, operation string, options ...opentracing.StartSpanOption) (context.Context, *Span) {

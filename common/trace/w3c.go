@@ -6,14 +6,12 @@ import (
 	"fmt"
 
 	"github.com/uber/jaeger-client-go"
+
+	"github.com/fairwayfreight/fairway/common/rpc"
 )
 
-// The keys under which a trace travels.
-const (
-	ParentKey = "traceparent" // W3C Trace Context, section 3.2
-	StateKey  = "tracestate"  // W3C Trace Context, section 3.3: handed on unread
-	jaegerKey = "uber-trace-id"
-)
+// jaegerKey is the header under which Jaeger's own clients send a trace.
+const jaegerKey = "uber-trace-id"
 
 // maxState is the length up to which tracestate must be handed on (W3C Trace Context, section 3.3.1.5); longer ones are dropped.
 const maxState = 512
@@ -69,8 +67,8 @@ func traceID(span jaeger.SpanContext) string {
 }
 
 func parse(header func(string) string) (position, bool) {
-	if span, ok := parseParent(header(ParentKey)); ok {
-		state := header(StateKey)
+	if span, ok := parseParent(header(rpc.KeyTraceparent)); ok {
+		state := header(rpc.KeyTracestate) // handed on unread
 		if len(state) > maxState {
 			state = ""
 		}

@@ -26,8 +26,8 @@ func (t *table) Insert(ctx context.Context, r store.Record) error {
 func (t *table) insert(s *session, r store.Record, added []entry) error {
 	for _, e := range added {
 		if err := t.checkFree(s, e, t.sql.indexes[e.index].owner, e.Match); err != nil {
-			if found := s.row(t.sql.get, []any{r.ID}, new(any), new(any), new(any)); found == nil {
-				return &store.DuplicateError{Index: "id"}
+			if err := s.row(t.sql.get, []any{r.ID}, new(any), new(any), new(any)); err == nil {
+				return &store.DuplicateError{Index: store.ByID}
 			}
 			return err
 		}
@@ -38,7 +38,7 @@ func (t *table) insert(s *session, r store.Record, added []entry) error {
 		return err
 	}
 	if changed == 0 {
-		return &store.DuplicateError{Index: "id"}
+		return &store.DuplicateError{Index: store.ByID}
 	}
 	return t.addEntries(s, r.ID, added)
 }

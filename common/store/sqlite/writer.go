@@ -190,7 +190,7 @@ func (w *writer) trim() {
 		return
 	}
 	if err := w.checkpoint(); err != nil {
-		w.log.Warn("the write-ahead log keeps growing", "file", w.path, "bytes", info.Size(), "err", err)
+		w.log.Warn("the write-ahead log keeps growing", "file", w.path, "bytes", info.Size(), "error", err)
 		w.logLimit = info.Size() + logBytes
 		return
 	}

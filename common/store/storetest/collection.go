@@ -129,7 +129,7 @@ var collectionTests = []test{
 		_, err = c.Insert(f.ctx, ship{ID: "2", Name: "A"})
 		f.duplicate(err, "name")
 		_, err = c.Insert(f.ctx, ship{ID: "1", Name: "B"})
-		f.duplicate(err, "id")
+		f.duplicate(err, store.ByID)
 		_, err = c.Replace(f.ctx, ship{ID: "1", Name: "A"}, 2)
 		f.is(err, store.ErrConflict)
 		f.is(c.Delete(f.ctx, "1", 3), store.ErrConflict)

@@ -21,7 +21,7 @@ var raceTests = []test{
 		f.depth(1)
 	}},
 	{"one of fifty inserts wins an id", func(f *fixture) {
-		won := f.race(50, "id", func(i int) error {
+		won := f.race(50, store.ByID, func(i int) error {
 			return f.table.Insert(f.ctx, thing("a", body(fmt.Sprint(i)), key("owner", fmt.Sprint(i))))
 		})
 		f.holds("a", 1, fmt.Sprint(won))

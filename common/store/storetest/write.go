@@ -17,7 +17,7 @@ var writeTests = []test{
 	}},
 	{"a taken id is refused and nothing is written", func(f *fixture) {
 		f.insert(thing("a", body(`1`)))
-		f.duplicate(f.table.Insert(f.ctx, thing("a", body(`2`), key("owner", "o"), key("email", "e"), events("x"))), "id")
+		f.duplicate(f.table.Insert(f.ctx, thing("a", body(`2`), key("owner", "o"), key("email", "e"), events("x"))), store.ByID)
 		f.holds("a", 1, `1`)
 		f.finds(store.Query{Index: "owner", Match: "o"})
 		f.depth(0)
@@ -35,7 +35,7 @@ var writeTests = []test{
 	}},
 	{"an insert that is tried again is refused by its id", func(f *fixture) {
 		f.insert(thing("a", key("email", "e")))
-		f.duplicate(f.table.Insert(f.ctx, thing("a", key("email", "e"))), "id")
+		f.duplicate(f.table.Insert(f.ctx, thing("a", key("email", "e"))), store.ByID)
 	}},
 	{"a unique key binds other records only, whatever its order", func(f *fixture) {
 		f.insert(thing("a", ordered("email", "e", "1"), ordered("email", "e", "2")))

@@ -236,7 +236,9 @@ type Entry struct {
 	// A JSON object.
 	Data []byte `protobuf:"bytes,8,opt,name=data,proto3" json:"data,omitempty"`
 	// The entity's version that the action made.
-	Version       int64 `protobuf:"varint,9,opt,name=version,proto3" json:"version,omitempty"`
+	Version int64 `protobuf:"varint,9,opt,name=version,proto3" json:"version,omitempty"`
+	// The service that did it on the actor's behalf, when it was not done in a request of the actor's.
+	Via           string `protobuf:"bytes,10,opt,name=via,proto3" json:"via,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -334,6 +336,13 @@ func (x *Entry) GetVersion() int64 {
 	return 0
 }
 
+func (x *Entry) GetVia() string {
+	if x != nil {
+		return x.Via
+	}
+	return ""
+}
+
 var File_log_log_proto protoreflect.FileDescriptor
 
 const file_log_log_proto_rawDesc = "" +
@@ -354,7 +363,7 @@ const file_log_log_proto_rawDesc = "" +
 	"\aentries\x18\x01 \x03(\v2\n" +
 	".log.EntryR\aentries\x12\x1f\n" +
 	"\vnext_cursor\x18\x02 \x01(\tR\n" +
-	"nextCursor\"\xfd\x01\n" +
+	"nextCursor\"\x8f\x02\n" +
 	"\x05Entry\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1f\n" +
 	"\ventity_type\x18\x02 \x01(\tR\n" +
@@ -365,7 +374,9 @@ const file_log_log_proto_rawDesc = "" +
 	"\x02at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x19\n" +
 	"\btrace_id\x18\a \x01(\tR\atraceId\x12\x12\n" +
 	"\x04data\x18\b \x01(\fR\x04data\x12\x18\n" +
-	"\aversion\x18\t \x01(\x03R\aversion2>\n" +
+	"\aversion\x18\t \x01(\x03R\aversion\x12\x10\n" +
+	"\x03via\x18\n" +
+	" \x01(\tR\x03via2>\n" +
 	"\n" +
 	"LogService\x120\n" +
 	"\x04List\x12\x10.log.ListRequest\x1a\x11.log.ListResponse\"\x03\x90\x02\x01BBZ@github.com/fairwayfreight/fairway/interface-center/out/log;logpbb\x06proto3"
