@@ -2,6 +2,7 @@ package vessel
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/fairwayfreight/fairway/common/fault"
@@ -140,7 +141,7 @@ func (l *Ledger) enter(booking string, n Need, s Span) (changed bool, err error)
 	case !l.fits(n, s):
 		return false, errNoCapacity()
 	case len(l.Pending) >= maxPending:
-		return false, fault.New(fault.Unavailable, "too many bookings on this voyage at once; try again in a moment").WithRetryAfter(time.Second)
+		return false, fault.Wrap(fault.Unavailable, errFull, "too many bookings on this voyage at once; try again in a moment").WithRetryAfter(time.Second)
 	}
 	l.count(n, s, +1)
 	l.note(booking, Reserved)
@@ -186,6 +187,9 @@ func (l *Ledger) note(booking string, e Entry) {
 	}
 	l.Pending[booking] = e
 }
+
+// errFull is the cause of the refusal of a booking that has only to wait its turn.
+var errFull = errors.New("the ledger has as many bookings pending as it may")
 
 func errNoCapacity() error {
 	return fault.New(fault.NoCapacity, "no voyage that fits has room for the containers and their weight")

@@ -3,6 +3,7 @@ package vessel
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"time"
 
 	"github.com/fairwayfreight/fairway/common/fault"
@@ -41,7 +42,25 @@ func (r *registrar) reserve(ctx context.Context, booking string, n Need, s Span,
 		return err
 	}
 	// An intent that is refused now stays: only the consignment's end releases an allocation, and the settler will ask.
-	return r.books.enter(ctx, l.VoyageID, booking)
+	return r.enter(ctx, l.VoyageID, booking)
+}
+
+// maxTurns is how often a booking waits for the settler to make place in a full ledger, a second in all.
+const maxTurns = 10
+
+// enter counts a booking in the ledger. Where that has as many bookings pending as it may, it waits its turn.
+func (r *registrar) enter(ctx context.Context, voyage, booking string) error {
+	for turn := 1; ; turn++ {
+		err := r.books.enter(ctx, voyage, booking)
+		if !errors.Is(err, errFull) || turn == maxTurns {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(settleEvery/2 + rand.N(settleEvery)): // apart from each other, so that not all come back at once
+		}
+	}
 }
 
 // resume goes on with an earlier attempt at the booking: it takes the room of a stored intent, if that can still be had, and
@@ -55,7 +74,7 @@ func (r *registrar) resume(ctx context.Context, booking string) (*Ledger, error)
 		if a.Value.State == StateReleasing || a.Value.State == StateReleased {
 			return nil, errReleased()
 		}
-		err := r.books.enter(ctx, a.Value.VoyageID, booking)
+		err := r.enter(ctx, a.Value.VoyageID, booking)
 		if code := fault.CodeOf(err); code == fault.NoCapacity || code == fault.WrongState {
 			continue
 		}

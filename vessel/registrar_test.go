@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/fairwayfreight/fairway/common/fault"
+	"github.com/fairwayfreight/fairway/common/store"
 	consignmentpb "github.com/fairwayfreight/fairway/interface-center/out/consignment"
 )
 
@@ -192,8 +193,43 @@ func TestAFullLedgerMakesBookingsWait(t *testing.T) {
 	if !errors.Is(err, fault.Unavailable) || fault.From(err).RetryAfter == 0 {
 		t.Errorf("got %v", err)
 	}
+	if !errors.Is(err, errFull) {
+		t.Errorf("nobody would wait for a turn after %v", err)
+	}
 	if _, err := l.strike("a cancellation", oneTEU, l.whole(), true); err != nil {
 		t.Errorf("giving room back is kept waiting: %v", err)
+	}
+}
+
+func TestABookingWaitsForItsTurnInAFullLedger(t *testing.T) {
+	w := newWorld(t)
+	v := w.sailing(t, 10_000, 100_000_000)
+	for i := range maxPending {
+		id := fmt.Sprint("b", i)
+		if _, err := w.allocations.Insert(t.Context(), Allocation{BookingID: id, VoyageID: v, Need: oneTEU, Span: Span{End: 1}, State: StateIntent}); err != nil {
+			t.Fatal(err)
+		}
+		w.truth.say(id, consignmentpb.State_CONFIRMED, v)
+	}
+	if _, err := w.ledgers.Update(t.Context(), v, func(doc *store.Document[Ledger]) ([]store.Event, error) {
+		for i := range maxPending {
+			if _, err := doc.Value.enter(fmt.Sprint("b", i), oneTEU, doc.Value.whole()); err != nil {
+				return nil, err
+			}
+		}
+		return nil, nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- w.book(t, v, "one more", oneTEU) }()
+	w.settle(t)
+	w.settle(t)
+	if err := <-done; err != nil {
+		t.Errorf("got %v", err)
+	}
+	if got := w.used(t, v).Quarters; got != 4*(maxPending+1) {
+		t.Errorf("%d quarters used", got)
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 
 const (
 	// settleEvery is how often open ends are looked for. It is also how long a booking stays pending in normal running.
-	settleEvery = 250 * time.Millisecond
+	settleEvery = 100 * time.Millisecond
 	// abandoned is the age at which an open end belongs to nobody any more: no request works that long on one. It is longer
 	// than the consignment service's own such age.
 	abandoned = 10 * time.Second
