@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/fairwayfreight/fairway/common/auth"
 	"github.com/fairwayfreight/fairway/common/trace"
@@ -58,6 +59,8 @@ type Gateway struct {
 	cfg    Config
 	deps   Deps
 	engine *gin.Engine
+	// decoding weighs the bodies that are worked on, see request.admit.
+	decoding *semaphore.Weighted
 
 	served   atomic.Bool // was ready once
 	draining atomic.Bool
@@ -66,7 +69,7 @@ type Gateway struct {
 // New makes a gateway. It puts gin into release mode, which is a switch of the whole process.
 func New(cfg Config, deps Deps) *Gateway {
 	gin.SetMode(gin.ReleaseMode) // debug mode prints every route to standard output
-	g := &Gateway{cfg: cfg, deps: deps, engine: gin.New()}
+	g := &Gateway{cfg: cfg, deps: deps, engine: gin.New(), decoding: semaphore.NewWeighted(max(maxDecoding, cfg.MaxBody))}
 	g.mount()
 	return g
 }

@@ -18,10 +18,13 @@ const (
 	maxDepth = 32 // objects and arrays within each other
 )
 
-// object reads the body, which must be one JSON object. Errors: invalid, too_large, unsupported_media_type.
+// object reads the body, which must be one JSON object. Errors: invalid, too_large, unsupported_media_type, overloaded.
 func (r *request) object() (*object, error) {
 	raw, err := readBody(r.writer, r.http, r.maxBody)
 	if err != nil {
+		return nil, err
+	}
+	if err := r.admit(int64(len(raw))); err != nil {
 		return nil, err
 	}
 	value, ok := r.wellFormed(raw)
@@ -37,6 +40,9 @@ func (r *request) object() (*object, error) {
 func (r *request) noBody() error {
 	raw, err := readBody(r.writer, r.http, r.maxBody)
 	if err != nil || len(raw) == 0 {
+		return err
+	}
+	if err := r.admit(int64(len(raw))); err != nil {
 		return err
 	}
 	value, ok := r.wellFormed(raw)

@@ -6,6 +6,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"golang.org/x/sync/semaphore"
 	"time"
 	"unicode/utf8"
 
@@ -26,7 +28,7 @@ func FuzzObject(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body string) {
 		req := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
 		req.Header.Set("Content-Type", "application/json")
-		r := &request{maxBody: 1 << 20, http: req, writer: httptest.NewRecorder()}
+		r := &request{maxBody: 1 << 20, decoding: semaphore.NewWeighted(1 << 20), http: req, writer: httptest.NewRecorder()}
 		o, err := r.object()
 		if err != nil {
 			return
@@ -85,7 +87,7 @@ func TestWhiteSpaceAndEscapesChangeNothing(t *testing.T) {
 	} {
 		req := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
 		req.Header.Set("Content-Type", "application/json")
-		r := &request{maxBody: 1 << 20, http: req, writer: httptest.NewRecorder()}
+		r := &request{maxBody: 1 << 20, decoding: semaphore.NewWeighted(1 << 20), http: req, writer: httptest.NewRecorder()}
 		o, err := r.object()
 		if err != nil {
 			t.Fatalf("%v: %s", err, body)

@@ -6,6 +6,7 @@ import (
 	"net/url"
 
 	"github.com/gin-gonic/gin"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/fairwayfreight/fairway/common/auth"
 	"github.com/fairwayfreight/fairway/common/fault"
@@ -23,12 +24,15 @@ type request struct {
 	http    *http.Request
 	writer  http.ResponseWriter
 	maxBody int64
-	root    *object // the body, once it was read
+
+	decoding *semaphore.Weighted // of the gateway
+	admitted int64               // taken of it
+	root     *object             // the body, once it was read
 }
 
 // newRequest reads the parameters of a request. An id that cannot be one is not found, without asking anybody.
 func (g *Gateway) newRequest(c *gin.Context, params []string) (*request, error) {
-	r := &request{ctx: c.Request.Context(), id: c.Param("id"), http: c.Request, writer: c.Writer, maxBody: g.cfg.MaxBody}
+	r := &request{ctx: c.Request.Context(), id: c.Param("id"), http: c.Request, writer: c.Writer, maxBody: g.cfg.MaxBody, decoding: g.decoding}
 	if _, has := c.Params.Get("id"); has && !rule.PlausibleID(r.id) {
 		return nil, fault.New(fault.NotFound, "there is no such thing")
 	}

@@ -97,6 +97,7 @@ func (g *Gateway) serve(rt route) gin.HandlerFunc {
 			refuse(c, err)
 			return
 		}
+		defer r.end()
 		answer, err := rt.serve(r)
 		if err != nil {
 			refuse(c, err)
