@@ -221,6 +221,7 @@ func TestABookingWaitsForItsTurnInAFullLedger(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
+	w.truth.say("one more", consignmentpb.State_RECEIVED, "") // its request is under way
 	done := make(chan error, 1)
 	go func() { done <- w.book(t, v, "one more", oneTEU) }()
 	w.settle(t)
