@@ -20,7 +20,7 @@ import (
 const patience = 30 * time.Second
 
 // testConfig is the default configuration on free ports and a data directory of the test's own.
-func testConfig(t *testing.T) config.Config {
+func testConfig(t testing.TB) config.Config {
 	t.Helper()
 	cfg := config.Default()
 	cfg.Data.Dir = filepath.Join(t.TempDir(), "data")
@@ -31,13 +31,13 @@ func testConfig(t *testing.T) config.Config {
 
 // house is a whole Fairway, started as make run starts it, and a way to talk to it.
 type house struct {
-	t *testing.T
+	t testing.TB
 	*serve.Fairway
 	cfg  config.Config
 	base string
 }
 
-func open(t *testing.T, cfg config.Config) *house {
+func open(t testing.TB, cfg config.Config) *house {
 	t.Helper()
 	f, err := serve.Start(t.Context(), cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
