@@ -21,6 +21,10 @@ func (c Config) contradictions() []string {
 		list = append(list, fmt.Sprintf("rpc.drain %s is more than stop.timeout %s: calls would be cut off before they are drained",
 			showDuration(c.RPC.Drain), showDuration(c.Stop.Timeout)))
 	}
+	if c.API.DrainDelay >= c.Stop.Timeout {
+		list = append(list, fmt.Sprintf("api.drain_delay %s is not less than stop.timeout %s: no time would be left to stop in",
+			showDuration(c.API.DrainDelay), showDuration(c.Stop.Timeout)))
+	}
 	if c.API.Address == c.RPC.Address && !anyPort(c.API.Address) {
 		list = append(list, fmt.Sprintf("api.address and rpc.address are both %s: each needs a port of its own", c.API.Address))
 	}

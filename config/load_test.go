@@ -210,11 +210,11 @@ func TestVariablesOfClientsAndOfKubernetesAreNotMistakes(t *testing.T) {
 
 func TestContradictionsAreNamedAtOnce(t *testing.T) {
 	_, err := config.Load(config.Input{Flags: map[string]string{
-		"env": "production", "registry.ttl": "5s", "registry.interval": "5s", "rpc.drain": "21s",
+		"env": "production", "registry.ttl": "5s", "registry.interval": "5s", "rpc.drain": "21s", "api.drain_delay": "20s",
 		"api.address": "127.0.0.1:9090",
 	}})
 	got := problems(t, err)
-	for i, want := range []string{"keys.dir", "registry.interval", "rpc.drain", "api.address"} {
+	for i, want := range []string{"keys.dir", "registry.interval", "rpc.drain", "api.drain_delay", "api.address"} {
 		if i >= len(got) || !strings.Contains(got[i], want) {
 			t.Errorf("problem %d of %q does not name %s", i, got, want)
 		}

@@ -106,14 +106,11 @@ func (l *Ledger) sailingKeys() []store.Key {
 		if len(l.Calls) == 0 {
 			keys = append(keys, store.Key{Match: withoutPorts})
 		} else {
-			keys = append(keys, store.Key{Match: l.Calls[i].Port, Order: sortable(l.Calls[i].Departure)})
+			keys = append(keys, store.Key{Match: l.Calls[i].Port, Order: store.TimeOrder(l.Calls[i].Departure)})
 		}
 	}
 	return keys
 }
-
-// sortable writes a time so that the order of bytes is the order of time.
-func sortable(t time.Time) string { return t.UTC().Format("20060102150405") }
 
 // whole are all legs.
 func (l *Ledger) whole() Span { return Span{End: len(l.Legs)} }

@@ -27,7 +27,7 @@ func sailings(ctx context.Context, ledgers *store.Collection[Ledger], w wish, tr
 		Limit: 20,
 	}
 	if w.from != "" {
-		list.Match, list.From = w.from, sortable(w.notBefore)
+		list.Match, list.From = w.from, store.TimeOrder(w.notBefore)
 	}
 	for {
 		page, err := ledgers.Find(ctx, list)
