@@ -66,6 +66,32 @@ func (c *Collection[T]) Insert(ctx context.Context, value T, events ...Event) (D
 	return Document[T]{Value: value, Version: 1}, nil
 }
 
+// InsertMany adds documents without events, in order, until one is refused, and returns how many were added, as Table's does.
+// At most 1,000. Errors: DuplicateError.
+func (c *Collection[T]) InsertMany(ctx context.Context, values []T) (added int, err error) {
+	list := make([]Record, len(values))
+	for i := range values {
+		if list[i], err = c.record(&values[i], 0, nil); err != nil {
+			return 0, err
+		}
+	}
+	added, err = c.table.InsertMany(ctx, list)
+	return added, c.wrap("insert", err)
+}
+
+// ReplaceMany writes documents over those that are still at their version, each whether or not others are refused, as Table's
+// does. At most 1,000, of different ids.
+func (c *Collection[T]) ReplaceMany(ctx context.Context, documents []Document[T]) (refused []error, err error) {
+	list := make([]Record, len(documents))
+	for i := range documents {
+		if list[i], err = c.record(&documents[i].Value, documents[i].Version, nil); err != nil {
+			return nil, err
+		}
+	}
+	refused, err = c.table.ReplaceMany(ctx, list)
+	return refused, c.wrap("replace", err)
+}
+
 // Get finds a document. Errors: ErrNotFound.
 func (c *Collection[T]) Get(ctx context.Context, id string) (Document[T], error) {
 	r, err := c.table.Get(ctx, id)

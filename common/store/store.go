@@ -77,6 +77,15 @@ type IndexSchema struct {
 type Table interface {
 	// Insert adds a record, whose Version is ignored and becomes 1. Errors: DuplicateError, and then nothing is written.
 	Insert(ctx context.Context, r Record) error
+	// InsertMany adds records one after the other, each as Insert would, and stops at the first that is refused. It returns how
+	// many were added: those before the refused one, durably, and none behind it. They share a journey to the database, not
+	// their fate: after an error that is none of this package's, a beginning of them may have been added. At most 1,000.
+	// Errors: DuplicateError.
+	InsertMany(ctx context.Context, list []Record) (added int, err error)
+	// ReplaceMany writes over records, each as Replace would and whether or not others are refused. They share a journey to
+	// the database, not their fate. refused has an entry for each record, nil where it was written: ErrNotFound, ErrConflict,
+	// DuplicateError. After an error any of them may have been written. At most 1,000, of different ids.
+	ReplaceMany(ctx context.Context, list []Record) (refused []error, err error)
 	// Get finds a record by id. Errors: ErrNotFound.
 	Get(ctx context.Context, id string) (Record, error)
 	// GetMany finds the records of these ids, in no certain order; ids without a record are passed over. At most 1,000 ids.

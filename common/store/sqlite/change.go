@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/fairwayfreight/fairway/common/store"
@@ -21,6 +22,45 @@ func (t *table) Insert(ctx context.Context, r store.Record) error {
 	w := &write{size: len(r.Body), applied: func() { t.waitingChanged(false, len(r.Outbox) > 0) }}
 	w.apply = func(s *session) error { return t.insert(s, r, added) }
 	return t.db.write(ctx, w)
+}
+
+// InsertMany adds records until one is refused.
+func (t *table) InsertMany(ctx context.Context, list []store.Record) (int, error) {
+	if len(list) > store.MaxBatch {
+		return 0, fmt.Errorf("%d records: want at most %d", len(list), store.MaxBatch)
+	}
+	added := make([][]entry, len(list))
+	w := &write{}
+	for i, r := range list {
+		if err := r.Check(t.schema); err != nil {
+			return 0, err
+		}
+		added[i] = entries(t.schema, r.Keys)
+		w.size += len(r.Body)
+	}
+	n, refused := 0, error(nil)
+	w.apply = func(s *session) error {
+		for n, refused = 0, nil; n < len(list); n++ {
+			err := t.insert(s, list[n], added[n])
+			if refusal(err) {
+				refused = err
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	w.applied = func() {
+		for _, r := range list[:n] {
+			t.waitingChanged(false, len(r.Outbox) > 0)
+		}
+	}
+	if err := t.db.write(ctx, w); err != nil {
+		return 0, err
+	}
+	return n, refused
 }
 
 func (t *table) insert(s *session, r store.Record, added []entry) error {
@@ -55,6 +95,41 @@ func (t *table) Replace(ctx context.Context, r store.Record) error {
 		return err
 	}
 	return t.db.write(ctx, w)
+}
+
+// ReplaceMany writes over those records that can be written over.
+func (t *table) ReplaceMany(ctx context.Context, list []store.Record) ([]error, error) {
+	if len(list) > store.MaxBatch {
+		return nil, fmt.Errorf("%d records: want at most %d", len(list), store.MaxBatch)
+	}
+	w := &write{}
+	for _, r := range list {
+		if err := r.Check(t.schema); err != nil {
+			return nil, err
+		}
+		w.size += len(r.Body)
+	}
+	refused, had := make([]error, len(list)), make([]bool, len(list))
+	w.apply = func(s *session) error {
+		for i, r := range list {
+			had[i], refused[i] = t.replace(s, r, entries(t.schema, r.Keys))
+			if refused[i] != nil && !refusal(refused[i]) {
+				return refused[i]
+			}
+		}
+		return nil
+	}
+	w.applied = func() {
+		for i, r := range list {
+			if refused[i] == nil {
+				t.waitingChanged(had[i], had[i] || len(r.Outbox) > 0)
+			}
+		}
+	}
+	if err := t.db.write(ctx, w); err != nil {
+		return nil, err
+	}
+	return refused, nil
 }
 
 // replace also tells whether events had been waiting before.

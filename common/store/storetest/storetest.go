@@ -25,7 +25,7 @@ func Run(t *testing.T, open Opener) {
 		name  string
 		tests []test
 	}{
-		{"Write", writeTests}, {"Race", raceTests}, {"Find", findTests}, {"Paging", pagingTests}, {"Outbox", outboxTests},
+		{"Write", writeTests}, {"Batch", batchTests}, {"Race", raceTests}, {"Find", findTests}, {"Paging", pagingTests}, {"Outbox", outboxTests},
 		{"Claims", claimTests}, {"Lifecycle", lifecycleTests}, {"Collection", collectionTests},
 	}
 	for _, g := range groups {
