@@ -82,7 +82,10 @@ func serve[T proto.Message](s *services, ctx context.Context, method string, in 
 	return none, nil
 }
 
-type users struct{ *services }
+type users struct {
+	userpb.UserService
+	*services
+}
 
 func (u users) Create(ctx context.Context, in *userpb.User, _ ...client.CallOption) (*userpb.Response, error) {
 	return serve(u.services, ctx, "users.Create", in, &userpb.Response{})
@@ -124,7 +127,7 @@ func (v vessels) CreateVoyage(ctx context.Context, in *vesselpb.Voyage, _ ...cli
 func (v vessels) GetVoyage(ctx context.Context, in *vesselpb.VoyageRef, _ ...client.CallOption) (*vesselpb.VoyageResponse, error) {
 	return serve(v.services, ctx, "vessels.GetVoyage", in, &vesselpb.VoyageResponse{})
 }
-func (v vessels) ListVoyages(ctx context.Context, in *vesselpb.ListRequest, _ ...client.CallOption) (*vesselpb.VoyageResponse, error) {
+func (v vessels) ListVoyages(ctx context.Context, in *vesselpb.VoyageQuery, _ ...client.CallOption) (*vesselpb.VoyageResponse, error) {
 	return serve(v.services, ctx, "vessels.ListVoyages", in, &vesselpb.VoyageResponse{})
 }
 
@@ -146,7 +149,10 @@ func (c consignments) CancelConsignment(ctx context.Context, in *consignmentpb.C
 	return serve(c.services, ctx, "consignments.CancelConsignment", in, &consignmentpb.Response{})
 }
 
-type logs struct{ *services }
+type logs struct {
+	logpb.LogService
+	*services
+}
 
 func (l logs) List(ctx context.Context, in *logpb.ListRequest, _ ...client.CallOption) (*logpb.ListResponse, error) {
 	return serve(l.services, ctx, "logs.List", in, &logpb.ListResponse{})
@@ -205,10 +211,10 @@ func newBench(t testing.TB, cfg api.Config) *bench {
 	t.Cleanup(func() { _ = tracer.Close() })
 	b := &bench{services: &services{answers: map[string]proto.Message{}}, verifier: &verifier{}, log: &buffer{}}
 	b.gateway = api.New(cfg, api.Deps{
-		Users:        users{b.services},
+		Users:        users{services: b.services},
 		Vessels:      vessels{services: b.services},
 		Consignments: consignments{services: b.services},
-		Logs:         logs{b.services},
+		Logs:         logs{services: b.services},
 		Verifier:     b.verifier,
 		Tracer:       tracer,
 		Log:          slog.New(trace.LogHandler(slog.NewJSONHandler(b.log, nil))),

@@ -49,7 +49,7 @@ func (g *Gateway) voyage(r *request) (reply, error) {
 }
 
 func (g *Gateway) voyages(r *request) (reply, error) {
-	in := &vesselpb.ListRequest{Limit: r.limit(), Cursor: r.cursor()}
+	in := &vesselpb.VoyageQuery{Limit: r.limit(), Cursor: r.cursor()}
 	if err := r.check(nil); err != nil {
 		return reply{}, err
 	}

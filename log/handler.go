@@ -80,3 +80,13 @@ func message(e *Entry) *logpb.Entry {
 		Version:    e.Version,
 	}
 }
+
+// Chain STUB
+func (h *handler) Chain(context.Context, *logpb.ChainRequest, *logpb.ChainResponse) error {
+	return fault.New(fault.Unimplemented, "stub")
+}
+
+// Heads STUB
+func (h *handler) Heads(context.Context, *logpb.HeadsRequest, *logpb.HeadsResponse) error {
+	return fault.New(fault.Unimplemented, "stub")
+}

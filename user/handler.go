@@ -169,3 +169,8 @@ func (h *handler) GetKeys(_ context.Context, _ *userpb.KeysRequest, rsp *userpb.
 	}
 	return nil
 }
+
+// Grant STUB
+func (h *handler) Grant(context.Context, *userpb.GrantRequest, *userpb.Response) error {
+	return fault.New(fault.Unimplemented, "stub")
+}

@@ -25,13 +25,14 @@ const (
 type books struct {
 	ledgers     *store.Collection[Ledger]
 	allocations *store.Collection[Allocation]
+	now         func() time.Time
 
 	mu     sync.Mutex
 	queues map[string]*queue // by voyage, those with work
 }
 
-func newBooks(ledgers *store.Collection[Ledger], allocations *store.Collection[Allocation]) *books {
-	return &books{ledgers: ledgers, allocations: allocations, queues: map[string]*queue{}}
+func newBooks(ledgers *store.Collection[Ledger], allocations *store.Collection[Allocation], now func() time.Time) *books {
+	return &books{ledgers: ledgers, allocations: allocations, now: now, queues: map[string]*queue{}}
 }
 
 // queue gathers the changes of one voyage while a write is under way.
@@ -61,7 +62,7 @@ func (b *books) enter(ctx context.Context, voyage, booking string) error {
 		case a.State != StateIntent:
 			return false, errReleased()
 		}
-		return l.enter(booking, a.Need, a.Span)
+		return l.enter(booking, a.Need, a.Span, b.now())
 	})
 }
 
@@ -85,6 +86,16 @@ func (b *books) forget(ctx context.Context, voyage, booking string) error {
 			return false, nil
 		}
 		return l.forget(booking), nil
+	})
+}
+
+// close keeps further bookings out. When it returns nil, nothing comes in any more; repeating it is harmless.
+// Errors: not_found.
+func (b *books) close(ctx context.Context, voyage string) error {
+	return b.submit(ctx, voyage, "", func(l *Ledger, _ *Allocation) (bool, error) {
+		changed := !l.Closed
+		l.Closed = true
+		return changed, nil
 	})
 }
 

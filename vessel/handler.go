@@ -167,8 +167,8 @@ func (h *handler) GetVoyage(ctx context.Context, req *vesselpb.VoyageRef, rsp *v
 }
 
 // ListVoyages lists voyages, newest first, with the room on their legs.
-func (h *handler) ListVoyages(ctx context.Context, req *vesselpb.ListRequest, rsp *vesselpb.VoyageResponse) error {
-	page, err := list(ctx, h.fleet.voyages, req, func(v *Voyage) bool { return v.State != Planned })
+func (h *handler) ListVoyages(ctx context.Context, req *vesselpb.VoyageQuery, rsp *vesselpb.VoyageResponse) error {
+	page, err := list(ctx, h.fleet.voyages, &vesselpb.ListRequest{Limit: req.GetLimit(), Cursor: req.GetCursor()}, func(v *Voyage) bool { return v.State != Planned })
 	if err != nil {
 		return err
 	}
@@ -235,3 +235,18 @@ func list[T any](ctx context.Context, c *store.Collection[T], req *vesselpb.List
 }
 
 func errNoVessel() error { return fault.New(fault.NotFound, "there is no such vessel") }
+
+// CloseVoyage STUB
+func (h *handler) CloseVoyage(context.Context, *vesselpb.VoyageRef, *vesselpb.VoyageResponse) error {
+	return fault.New(fault.Unimplemented, "stub")
+}
+
+// DepartVoyage STUB
+func (h *handler) DepartVoyage(context.Context, *vesselpb.VoyageRef, *vesselpb.VoyageResponse) error {
+	return fault.New(fault.Unimplemented, "stub")
+}
+
+// CompleteVoyage STUB
+func (h *handler) CompleteVoyage(context.Context, *vesselpb.VoyageRef, *vesselpb.VoyageResponse) error {
+	return fault.New(fault.Unimplemented, "stub")
+}

@@ -235,10 +235,10 @@ func TestListsShowWhatIsOpen(t *testing.T) {
 		t.Errorf("vessels %v, %v", &vessels, err)
 	}
 	var voyages vesselpb.VoyageResponse
-	if err := w.handler().ListVoyages(t.Context(), &vesselpb.ListRequest{}, &voyages); err != nil || len(voyages.GetVoyages()) != 3 || len(voyages.GetVoyages()[0].GetLegs()) != 1 || voyages.GetNextCursor() != "" {
+	if err := w.handler().ListVoyages(t.Context(), &vesselpb.VoyageQuery{}, &voyages); err != nil || len(voyages.GetVoyages()) != 3 || len(voyages.GetVoyages()[0].GetLegs()) != 1 || voyages.GetNextCursor() != "" {
 		t.Errorf("voyages %v, %v", &voyages, err)
 	}
-	for _, bad := range []*vesselpb.ListRequest{{Cursor: "garbage"}, {Cursor: vessels.GetNextCursor()}, {Limit: 201}} {
+	for _, bad := range []*vesselpb.VoyageQuery{{Cursor: "garbage"}, {Cursor: vessels.GetNextCursor()}, {Limit: 201}} {
 		if err := w.handler().ListVoyages(t.Context(), bad, &voyages); !errors.Is(err, fault.Invalid) {
 			t.Errorf("%v: %v", bad, err)
 		}

@@ -31,6 +31,9 @@ type Ledger struct {
 	// Legs is the room on each leg.
 	Legs    []Room           `json:"legs"`
 	Pending map[string]Entry `json:"pending,omitempty"`
+	// Closed tells that no more bookings come in. CutOff is when that happens by itself, zero when it does not.
+	Closed bool      `json:"closed,omitempty"`
+	CutOff time.Time `json:"cut_off,omitzero"`
 }
 
 // Room is what a leg carries and what is taken of it.
@@ -89,15 +92,23 @@ func openLedgers(ctx context.Context, db store.DB) (*store.Collection[Ledger], e
 }
 
 func newLedger(v *Voyage) Ledger {
-	l := Ledger{VoyageID: v.ID, VesselID: v.VesselID, OwnerID: v.OwnerID, Calls: v.Calls}
+	l := Ledger{VoyageID: v.ID, VesselID: v.VesselID, OwnerID: v.OwnerID, Calls: v.Calls, CutOff: v.CutOff}
 	for range v.legs() {
 		l.Legs = append(l.Legs, Room{Quarters: int64(v.Capacity) * rule.QuartersPerTEU, Weight: int64(v.MaxWeight)})
 	}
 	return l
 }
 
+// bookable tells whether bookings may come in at a time.
+func (l *Ledger) bookable(at time.Time) bool {
+	return !l.Closed && (l.CutOff.IsZero() || at.Before(l.CutOff))
+}
+
 // sailingKeys leaves out ports from which nothing more can be loaded: a search does not pass over full ships again and again.
 func (l *Ledger) sailingKeys() []store.Key {
+	if l.Closed {
+		return nil
+	}
 	var keys []store.Key
 	for i := range l.Legs {
 		if !l.fits(Need{Quarters: 1, Weight: 1}, Span{First: i, End: i + 1}) {
@@ -127,7 +138,7 @@ func (l *Ledger) fits(n Need, s Span) bool {
 
 // enter counts a booking whose allocation is an open intent. changed is false when it was counted before.
 // Errors: wrong_state, no_capacity, unavailable.
-func (l *Ledger) enter(booking string, n Need, s Span) (changed bool, err error) {
+func (l *Ledger) enter(booking string, n Need, s Span, now time.Time) (changed bool, err error) {
 	switch l.Pending[booking] {
 	case Reserved:
 		return false, nil
@@ -135,6 +146,8 @@ func (l *Ledger) enter(booking string, n Need, s Span) (changed bool, err error)
 		return false, errReleased()
 	}
 	switch {
+	case !l.bookable(now):
+		return false, errNotBookable()
 	case !l.fits(n, s):
 		return false, errNoCapacity()
 	case len(l.Pending) >= maxPending:
@@ -190,6 +203,10 @@ var errFull = errors.New("the ledger has as many bookings pending as it may")
 
 func errNoCapacity() error {
 	return fault.New(fault.NoCapacity, "no voyage that fits has room for the containers and their weight")
+}
+
+func errNotBookable() error {
+	return fault.New(fault.WrongState, "the voyage takes no more bookings")
 }
 
 func errReleased() error {

@@ -121,7 +121,7 @@ func TestTwoReplicasOnOneVoyageStayExact(t *testing.T) {
 	w := newWorld(t)
 	v := w.sailing(t, 50, 10_000_000)
 	other := *w.registrar
-	other.books = newBooks(w.ledgers, w.allocations)
+	other.books = newBooks(w.ledgers, w.allocations, w.clock.now)
 	replicas := []*registrar{w.registrar, &other}
 	var booked atomic.Int32
 	var wait sync.WaitGroup
@@ -185,11 +185,11 @@ func TestReserveAndReleaseOfOneBookingAtOnceLeaveNothingBehind(t *testing.T) {
 func TestAFullLedgerMakesBookingsWait(t *testing.T) {
 	l := &Ledger{Legs: []Room{{Quarters: 1 << 40, Weight: 1 << 40}}}
 	for i := range maxPending {
-		if _, err := l.enter(fmt.Sprint(i), oneTEU, l.whole()); err != nil {
+		if _, err := l.enter(fmt.Sprint(i), oneTEU, l.whole(), time.Time{}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	_, err := l.enter("one more", oneTEU, l.whole())
+	_, err := l.enter("one more", oneTEU, l.whole(), time.Time{})
 	if !errors.Is(err, fault.Unavailable) || fault.From(err).RetryAfter == 0 {
 		t.Errorf("got %v", err)
 	}
@@ -213,7 +213,7 @@ func TestABookingWaitsForItsTurnInAFullLedger(t *testing.T) {
 	}
 	if _, err := w.ledgers.Update(t.Context(), v, func(doc *store.Document[Ledger]) ([]store.Event, error) {
 		for i := range maxPending {
-			if _, err := doc.Value.enter(fmt.Sprint("b", i), oneTEU, doc.Value.whole()); err != nil {
+			if _, err := doc.Value.enter(fmt.Sprint("b", i), oneTEU, doc.Value.whole(), time.Time{}); err != nil {
 				return nil, err
 			}
 		}

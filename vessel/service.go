@@ -29,7 +29,7 @@ func Serve(ctx context.Context, s *app.Service) error {
 	if err != nil {
 		return err
 	}
-	rooms := &registrar{allocations: allocations, ledgers: ledgers, books: newBooks(ledgers, allocations), now: s.Now}
+	rooms := &registrar{allocations: allocations, ledgers: ledgers, books: newBooks(ledgers, allocations, s.Now), now: s.Now}
 	ships := &fleet{vessels: vessels, voyages: voyages, ledgers: ledgers, now: s.Now}
 	bookings := consignments{consignmentpb.NewShippingService("consignment", s.Client)}
 

@@ -31,6 +31,8 @@ type Voyage struct {
 	// Capacity is in TEU, MaxWeight in kg; both hold on every leg.
 	Capacity  int32     `json:"capacity"`
 	MaxWeight int32     `json:"max_weight"`
+	// CutOff is when booking ends by itself: the first departure at the latest, never when zero.
+	CutOff    time.Time `json:"cut_off,omitzero"`
 	CreatedAt time.Time `json:"created_at"`
 	// TraceParent is that of the request that made the voyage, for events that are written after it.
 	TraceParent string `json:"traceparent,omitempty"`

@@ -102,7 +102,7 @@ func (w *world) open(t *testing.T) {
 	must(err)
 	allocations, err := openAllocations(ctx, w.db)
 	must(err)
-	w.registrar = &registrar{allocations: allocations, ledgers: ledgers, books: newBooks(ledgers, allocations), now: w.clock.now}
+	w.registrar = &registrar{allocations: allocations, ledgers: ledgers, books: newBooks(ledgers, allocations, w.clock.now), now: w.clock.now}
 	w.fleet = &fleet{vessels: vessels, voyages: voyages, ledgers: ledgers, now: w.clock.now}
 	w.settler = &settler{rooms: w.registrar, fleet: w.fleet, consignments: w.truth}
 }

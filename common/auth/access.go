@@ -20,6 +20,9 @@ func internal(names ...string) Rule   { return Rule{services: names} }
 func (r Rule) internalOnly() bool     { return len(r.services) > 0 }
 func method(service, e string) string { return service + "." + e }
 
+// Operator is the name under which whoever runs Fairway signs, with a key that lies beside those of the services.
+const Operator = "operator"
+
 // access is the whole table: a method that is missing here can be called by nobody.
 var access = map[string]Rule{
 	"user.UserService.Create":        public(),
@@ -28,16 +31,20 @@ var access = map[string]Rule{
 	"user.UserService.GetKeys":       public(),
 	"user.UserService.Get":           people(),
 	"user.UserService.GetAll":        people(RoleAdmin),
+	"user.UserService.Grant":         internal(Operator),
 
-	"vessel.VesselService.FindAvailable": people(),
-	"vessel.VesselService.Create":        people(RoleCarrier),
-	"vessel.VesselService.Get":           people(),
-	"vessel.VesselService.List":          people(),
-	"vessel.VesselService.CreateVoyage":  people(RoleCarrier),
-	"vessel.VesselService.GetVoyage":     people(),
-	"vessel.VesselService.ListVoyages":   people(),
-	"vessel.VesselService.Reserve":       internal("consignment"),
-	"vessel.VesselService.Release":       internal("consignment"),
+	"vessel.VesselService.FindAvailable":  people(),
+	"vessel.VesselService.Create":         people(RoleCarrier),
+	"vessel.VesselService.Get":            people(),
+	"vessel.VesselService.List":           people(),
+	"vessel.VesselService.CreateVoyage":   people(RoleCarrier),
+	"vessel.VesselService.GetVoyage":      people(),
+	"vessel.VesselService.ListVoyages":    people(),
+	"vessel.VesselService.CloseVoyage":    people(RoleCarrier),
+	"vessel.VesselService.DepartVoyage":   people(RoleCarrier),
+	"vessel.VesselService.CompleteVoyage": people(RoleCarrier),
+	"vessel.VesselService.Reserve":        internal("consignment"),
+	"vessel.VesselService.Release":        internal("consignment"),
 
 	"consignment.ShippingService.CreateConsignment": people(RoleShipper),
 	"consignment.ShippingService.GetConsignments":   people(),
@@ -45,7 +52,19 @@ var access = map[string]Rule{
 	"consignment.ShippingService.CancelConsignment": people(),
 	"consignment.ShippingService.Settle":            internal("vessel"),
 
-	"log.LogService.List": people(),
+	"log.LogService.List":  people(),
+	"log.LogService.Chain": people(RoleAdmin),
+	"log.LogService.Heads": people(RoleAdmin),
+
+	"log.DeadLetterService.List":    people(RoleAdmin),
+	"log.DeadLetterService.Get":     people(RoleAdmin),
+	"log.DeadLetterService.Redrive": people(RoleAdmin),
+	"log.DeadLetterService.Drop":    people(RoleAdmin),
+
+	"consignment.DeadLetterService.List":    people(RoleAdmin),
+	"consignment.DeadLetterService.Get":     people(RoleAdmin),
+	"consignment.DeadLetterService.Redrive": people(RoleAdmin),
+	"consignment.DeadLetterService.Drop":    people(RoleAdmin),
 }
 
 // Methods lists the methods of the table as "service.Service.Method", for comparing it with the contract: a method that was

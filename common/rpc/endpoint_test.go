@@ -182,6 +182,7 @@ func TestTwoMicroServicesInOneProcess(t *testing.T) {
 	})
 }
 
-type logService struct{}
+// logService answers List alone.
+type logService struct{ logpb.LogServiceHandler }
 
 func (logService) List(context.Context, *logpb.ListRequest, *logpb.ListResponse) error { return nil }

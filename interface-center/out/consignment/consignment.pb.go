@@ -10,6 +10,7 @@
 package consignmentpb
 
 import (
+	deadletter "github.com/fairwayfreight/fairway/interface-center/out/deadletter"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
@@ -668,7 +669,7 @@ var File_consignment_consignment_proto protoreflect.FileDescriptor
 
 const file_consignment_consignment_proto_rawDesc = "" +
 	"\n" +
-	"\x1dconsignment/consignment.proto\x12\vconsignment\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf7\x03\n" +
+	"\x1dconsignment/consignment.proto\x12\vconsignment\x1a\x1bdeadletter/deadletter.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf7\x03\n" +
 	"\vConsignment\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12 \n" +
 	"\vdescription\x18\x02 \x01(\tR\vdescription\x12\x16\n" +
@@ -735,7 +736,12 @@ const file_consignment_consignment_proto_rawDesc = "" +
 	"\x0fGetConsignments\x12\x17.consignment.GetRequest\x1a\x15.consignment.Response\"\x03\x90\x02\x01\x12I\n" +
 	"\x0eGetConsignment\x12\x1b.consignment.ConsignmentRef\x1a\x15.consignment.Response\"\x03\x90\x02\x01\x12L\n" +
 	"\x11CancelConsignment\x12\x1b.consignment.ConsignmentRef\x1a\x15.consignment.Response\"\x03\x90\x02\x02\x12F\n" +
-	"\x06Settle\x12\x1a.consignment.SettleRequest\x1a\x1b.consignment.SettleResponse\"\x03\x90\x02\x02BRZPgithub.com/fairwayfreight/fairway/interface-center/out/consignment;consignmentpbb\x06proto3"
+	"\x06Settle\x12\x1a.consignment.SettleRequest\x1a\x1b.consignment.SettleResponse\"\x03\x90\x02\x022\xe7\x01\n" +
+	"\x11DeadLetterService\x12>\n" +
+	"\x04List\x12\x17.deadletter.ListRequest\x1a\x18.deadletter.ListResponse\"\x03\x90\x02\x01\x12/\n" +
+	"\x03Get\x12\x0f.deadletter.Ref\x1a\x12.deadletter.Letter\"\x03\x90\x02\x01\x121\n" +
+	"\aRedrive\x12\x0f.deadletter.Ref\x1a\x10.deadletter.Done\"\x03\x90\x02\x02\x12.\n" +
+	"\x04Drop\x12\x0f.deadletter.Ref\x1a\x10.deadletter.Done\"\x03\x90\x02\x02BRZPgithub.com/fairwayfreight/fairway/interface-center/out/consignment;consignmentpbb\x06proto3"
 
 var (
 	file_consignment_consignment_proto_rawDescOnce sync.Once
@@ -752,16 +758,21 @@ func file_consignment_consignment_proto_rawDescGZIP() []byte {
 var file_consignment_consignment_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
 var file_consignment_consignment_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_consignment_consignment_proto_goTypes = []any{
-	(State)(0),                    // 0: consignment.State
-	(*Consignment)(nil),           // 1: consignment.Consignment
-	(*Container)(nil),             // 2: consignment.Container
-	(*Response)(nil),              // 3: consignment.Response
-	(*GetRequest)(nil),            // 4: consignment.GetRequest
-	(*ConsignmentRef)(nil),        // 5: consignment.ConsignmentRef
-	(*SettleRequest)(nil),         // 6: consignment.SettleRequest
-	(*SettleResponse)(nil),        // 7: consignment.SettleResponse
-	(*Outcome)(nil),               // 8: consignment.Outcome
-	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
+	(State)(0),                      // 0: consignment.State
+	(*Consignment)(nil),             // 1: consignment.Consignment
+	(*Container)(nil),               // 2: consignment.Container
+	(*Response)(nil),                // 3: consignment.Response
+	(*GetRequest)(nil),              // 4: consignment.GetRequest
+	(*ConsignmentRef)(nil),          // 5: consignment.ConsignmentRef
+	(*SettleRequest)(nil),           // 6: consignment.SettleRequest
+	(*SettleResponse)(nil),          // 7: consignment.SettleResponse
+	(*Outcome)(nil),                 // 8: consignment.Outcome
+	(*timestamppb.Timestamp)(nil),   // 9: google.protobuf.Timestamp
+	(*deadletter.ListRequest)(nil),  // 10: deadletter.ListRequest
+	(*deadletter.Ref)(nil),          // 11: deadletter.Ref
+	(*deadletter.ListResponse)(nil), // 12: deadletter.ListResponse
+	(*deadletter.Letter)(nil),       // 13: deadletter.Letter
+	(*deadletter.Done)(nil),         // 14: deadletter.Done
 }
 var file_consignment_consignment_proto_depIdxs = []int32{
 	2,  // 0: consignment.Consignment.containers:type_name -> consignment.Container
@@ -778,13 +789,21 @@ var file_consignment_consignment_proto_depIdxs = []int32{
 	5,  // 11: consignment.ShippingService.GetConsignment:input_type -> consignment.ConsignmentRef
 	5,  // 12: consignment.ShippingService.CancelConsignment:input_type -> consignment.ConsignmentRef
 	6,  // 13: consignment.ShippingService.Settle:input_type -> consignment.SettleRequest
-	3,  // 14: consignment.ShippingService.CreateConsignment:output_type -> consignment.Response
-	3,  // 15: consignment.ShippingService.GetConsignments:output_type -> consignment.Response
-	3,  // 16: consignment.ShippingService.GetConsignment:output_type -> consignment.Response
-	3,  // 17: consignment.ShippingService.CancelConsignment:output_type -> consignment.Response
-	7,  // 18: consignment.ShippingService.Settle:output_type -> consignment.SettleResponse
-	14, // [14:19] is the sub-list for method output_type
-	9,  // [9:14] is the sub-list for method input_type
+	10, // 14: consignment.DeadLetterService.List:input_type -> deadletter.ListRequest
+	11, // 15: consignment.DeadLetterService.Get:input_type -> deadletter.Ref
+	11, // 16: consignment.DeadLetterService.Redrive:input_type -> deadletter.Ref
+	11, // 17: consignment.DeadLetterService.Drop:input_type -> deadletter.Ref
+	3,  // 18: consignment.ShippingService.CreateConsignment:output_type -> consignment.Response
+	3,  // 19: consignment.ShippingService.GetConsignments:output_type -> consignment.Response
+	3,  // 20: consignment.ShippingService.GetConsignment:output_type -> consignment.Response
+	3,  // 21: consignment.ShippingService.CancelConsignment:output_type -> consignment.Response
+	7,  // 22: consignment.ShippingService.Settle:output_type -> consignment.SettleResponse
+	12, // 23: consignment.DeadLetterService.List:output_type -> deadletter.ListResponse
+	13, // 24: consignment.DeadLetterService.Get:output_type -> deadletter.Letter
+	14, // 25: consignment.DeadLetterService.Redrive:output_type -> deadletter.Done
+	14, // 26: consignment.DeadLetterService.Drop:output_type -> deadletter.Done
+	18, // [18:27] is the sub-list for method output_type
+	9,  // [9:18] is the sub-list for method input_type
 	9,  // [9:9] is the sub-list for extension type_name
 	9,  // [9:9] is the sub-list for extension extendee
 	0,  // [0:9] is the sub-list for field type_name
@@ -803,7 +822,7 @@ func file_consignment_consignment_proto_init() {
 			NumEnums:      1,
 			NumMessages:   8,
 			NumExtensions: 0,
-			NumServices:   1,
+			NumServices:   2,
 		},
 		GoTypes:           file_consignment_consignment_proto_goTypes,
 		DependencyIndexes: file_consignment_consignment_proto_depIdxs,

@@ -9,6 +9,7 @@
 package logpb
 
 import (
+	deadletter "github.com/fairwayfreight/fairway/interface-center/out/deadletter"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
@@ -343,11 +344,358 @@ func (x *Entry) GetVia() string {
 	return ""
 }
 
+type ChainRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 0 to 15.
+	Chain int32 `protobuf:"varint,1,opt,name=chain,proto3" json:"chain,omitempty"`
+	// Positions above this one; 0 begins at the beginning, as positions count from 1.
+	After int64 `protobuf:"varint,2,opt,name=after,proto3" json:"after,omitempty"`
+	// 1 to 1,000, 200 when 0.
+	Limit         int32 `protobuf:"varint,3,opt,name=limit,proto3" json:"limit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ChainRequest) Reset() {
+	*x = ChainRequest{}
+	mi := &file_log_log_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ChainRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ChainRequest) ProtoMessage() {}
+
+func (x *ChainRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_log_log_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ChainRequest.ProtoReflect.Descriptor instead.
+func (*ChainRequest) Descriptor() ([]byte, []int) {
+	return file_log_log_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *ChainRequest) GetChain() int32 {
+	if x != nil {
+		return x.Chain
+	}
+	return 0
+}
+
+func (x *ChainRequest) GetAfter() int64 {
+	if x != nil {
+		return x.After
+	}
+	return 0
+}
+
+func (x *ChainRequest) GetLimit() int32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+type ChainResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Links         []*Link                `protobuf:"bytes,1,rep,name=links,proto3" json:"links,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ChainResponse) Reset() {
+	*x = ChainResponse{}
+	mi := &file_log_log_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ChainResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ChainResponse) ProtoMessage() {}
+
+func (x *ChainResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_log_log_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ChainResponse.ProtoReflect.Descriptor instead.
+func (*ChainResponse) Descriptor() ([]byte, []int) {
+	return file_log_log_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *ChainResponse) GetLinks() []*Link {
+	if x != nil {
+		return x.Links
+	}
+	return nil
+}
+
+// Link is an entry in its chain.
+type Link struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Position int64                  `protobuf:"varint,1,opt,name=position,proto3" json:"position,omitempty"`
+	// SHA-256 over the hash before it and the content.
+	Hash []byte `protobuf:"bytes,2,opt,name=hash,proto3" json:"hash,omitempty"`
+	// The entry exactly as it was hashed, JSON.
+	Content       []byte `protobuf:"bytes,3,opt,name=content,proto3" json:"content,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Link) Reset() {
+	*x = Link{}
+	mi := &file_log_log_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Link) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Link) ProtoMessage() {}
+
+func (x *Link) ProtoReflect() protoreflect.Message {
+	mi := &file_log_log_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Link.ProtoReflect.Descriptor instead.
+func (*Link) Descriptor() ([]byte, []int) {
+	return file_log_log_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Link) GetPosition() int64 {
+	if x != nil {
+		return x.Position
+	}
+	return 0
+}
+
+func (x *Link) GetHash() []byte {
+	if x != nil {
+		return x.Hash
+	}
+	return nil
+}
+
+func (x *Link) GetContent() []byte {
+	if x != nil {
+		return x.Content
+	}
+	return nil
+}
+
+type HeadsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 1 to 200, 50 when 0.
+	Limit         int32  `protobuf:"varint,1,opt,name=limit,proto3" json:"limit,omitempty"`
+	Cursor        string `protobuf:"bytes,2,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HeadsRequest) Reset() {
+	*x = HeadsRequest{}
+	mi := &file_log_log_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HeadsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HeadsRequest) ProtoMessage() {}
+
+func (x *HeadsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_log_log_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HeadsRequest.ProtoReflect.Descriptor instead.
+func (*HeadsRequest) Descriptor() ([]byte, []int) {
+	return file_log_log_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *HeadsRequest) GetLimit() int32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+func (x *HeadsRequest) GetCursor() string {
+	if x != nil {
+		return x.Cursor
+	}
+	return ""
+}
+
+type HeadsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Heads []*Heads               `protobuf:"bytes,1,rep,name=heads,proto3" json:"heads,omitempty"`
+	// Empty on the last page.
+	NextCursor string `protobuf:"bytes,2,opt,name=next_cursor,json=nextCursor,proto3" json:"next_cursor,omitempty"`
+	// The public keys (Ed25519) that verify the heads, by key id.
+	Keys          map[string][]byte `protobuf:"bytes,3,rep,name=keys,proto3" json:"keys,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HeadsResponse) Reset() {
+	*x = HeadsResponse{}
+	mi := &file_log_log_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HeadsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HeadsResponse) ProtoMessage() {}
+
+func (x *HeadsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_log_log_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HeadsResponse.ProtoReflect.Descriptor instead.
+func (*HeadsResponse) Descriptor() ([]byte, []int) {
+	return file_log_log_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *HeadsResponse) GetHeads() []*Heads {
+	if x != nil {
+		return x.Heads
+	}
+	return nil
+}
+
+func (x *HeadsResponse) GetNextCursor() string {
+	if x != nil {
+		return x.NextCursor
+	}
+	return ""
+}
+
+func (x *HeadsResponse) GetKeys() map[string][]byte {
+	if x != nil {
+		return x.Keys
+	}
+	return nil
+}
+
+// Heads are where all chains stood at one moment, signed.
+type Heads struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What was signed, JSON: the time, and position and hash of every chain.
+	Content       []byte `protobuf:"bytes,1,opt,name=content,proto3" json:"content,omitempty"`
+	KeyId         string `protobuf:"bytes,2,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
+	Signature     []byte `protobuf:"bytes,3,opt,name=signature,proto3" json:"signature,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Heads) Reset() {
+	*x = Heads{}
+	mi := &file_log_log_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Heads) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Heads) ProtoMessage() {}
+
+func (x *Heads) ProtoReflect() protoreflect.Message {
+	mi := &file_log_log_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Heads.ProtoReflect.Descriptor instead.
+func (*Heads) Descriptor() ([]byte, []int) {
+	return file_log_log_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *Heads) GetContent() []byte {
+	if x != nil {
+		return x.Content
+	}
+	return nil
+}
+
+func (x *Heads) GetKeyId() string {
+	if x != nil {
+		return x.KeyId
+	}
+	return ""
+}
+
+func (x *Heads) GetSignature() []byte {
+	if x != nil {
+		return x.Signature
+	}
+	return nil
+}
+
 var File_log_log_proto protoreflect.FileDescriptor
 
 const file_log_log_proto_rawDesc = "" +
 	"\n" +
-	"\rlog/log.proto\x12\x03log\x1a\x1fgoogle/protobuf/timestamp.proto\"G\n" +
+	"\rlog/log.proto\x12\x03log\x1a\x1bdeadletter/deadletter.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"G\n" +
 	"\x03Log\x12\x16\n" +
 	"\x06origin\x18\x02 \x01(\tR\x06origin\x12\x16\n" +
 	"\x06method\x18\x03 \x01(\tR\x06method\x12\x10\n" +
@@ -376,10 +724,43 @@ const file_log_log_proto_rawDesc = "" +
 	"\x04data\x18\b \x01(\fR\x04data\x12\x18\n" +
 	"\aversion\x18\t \x01(\x03R\aversion\x12\x10\n" +
 	"\x03via\x18\n" +
-	" \x01(\tR\x03via2>\n" +
+	" \x01(\tR\x03via\"P\n" +
+	"\fChainRequest\x12\x14\n" +
+	"\x05chain\x18\x01 \x01(\x05R\x05chain\x12\x14\n" +
+	"\x05after\x18\x02 \x01(\x03R\x05after\x12\x14\n" +
+	"\x05limit\x18\x03 \x01(\x05R\x05limit\"0\n" +
+	"\rChainResponse\x12\x1f\n" +
+	"\x05links\x18\x01 \x03(\v2\t.log.LinkR\x05links\"P\n" +
+	"\x04Link\x12\x1a\n" +
+	"\bposition\x18\x01 \x01(\x03R\bposition\x12\x12\n" +
+	"\x04hash\x18\x02 \x01(\fR\x04hash\x12\x18\n" +
+	"\acontent\x18\x03 \x01(\fR\acontent\"<\n" +
+	"\fHeadsRequest\x12\x14\n" +
+	"\x05limit\x18\x01 \x01(\x05R\x05limit\x12\x16\n" +
+	"\x06cursor\x18\x02 \x01(\tR\x06cursor\"\xbd\x01\n" +
+	"\rHeadsResponse\x12 \n" +
+	"\x05heads\x18\x01 \x03(\v2\n" +
+	".log.HeadsR\x05heads\x12\x1f\n" +
+	"\vnext_cursor\x18\x02 \x01(\tR\n" +
+	"nextCursor\x120\n" +
+	"\x04keys\x18\x03 \x03(\v2\x1c.log.HeadsResponse.KeysEntryR\x04keys\x1a7\n" +
+	"\tKeysEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\fR\x05value:\x028\x01\"V\n" +
+	"\x05Heads\x12\x18\n" +
+	"\acontent\x18\x01 \x01(\fR\acontent\x12\x15\n" +
+	"\x06key_id\x18\x02 \x01(\tR\x05keyId\x12\x1c\n" +
+	"\tsignature\x18\x03 \x01(\fR\tsignature2\xa8\x01\n" +
 	"\n" +
 	"LogService\x120\n" +
-	"\x04List\x12\x10.log.ListRequest\x1a\x11.log.ListResponse\"\x03\x90\x02\x01BBZ@github.com/fairwayfreight/fairway/interface-center/out/log;logpbb\x06proto3"
+	"\x04List\x12\x10.log.ListRequest\x1a\x11.log.ListResponse\"\x03\x90\x02\x01\x123\n" +
+	"\x05Chain\x12\x11.log.ChainRequest\x1a\x12.log.ChainResponse\"\x03\x90\x02\x01\x123\n" +
+	"\x05Heads\x12\x11.log.HeadsRequest\x1a\x12.log.HeadsResponse\"\x03\x90\x02\x012\xe7\x01\n" +
+	"\x11DeadLetterService\x12>\n" +
+	"\x04List\x12\x17.deadletter.ListRequest\x1a\x18.deadletter.ListResponse\"\x03\x90\x02\x01\x12/\n" +
+	"\x03Get\x12\x0f.deadletter.Ref\x1a\x12.deadletter.Letter\"\x03\x90\x02\x01\x121\n" +
+	"\aRedrive\x12\x0f.deadletter.Ref\x1a\x10.deadletter.Done\"\x03\x90\x02\x02\x12.\n" +
+	"\x04Drop\x12\x0f.deadletter.Ref\x1a\x10.deadletter.Done\"\x03\x90\x02\x02BBZ@github.com/fairwayfreight/fairway/interface-center/out/log;logpbb\x06proto3"
 
 var (
 	file_log_log_proto_rawDescOnce sync.Once
@@ -393,24 +774,51 @@ func file_log_log_proto_rawDescGZIP() []byte {
 	return file_log_log_proto_rawDescData
 }
 
-var file_log_log_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_log_log_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_log_log_proto_goTypes = []any{
-	(*Log)(nil),                   // 0: log.Log
-	(*ListRequest)(nil),           // 1: log.ListRequest
-	(*ListResponse)(nil),          // 2: log.ListResponse
-	(*Entry)(nil),                 // 3: log.Entry
-	(*timestamppb.Timestamp)(nil), // 4: google.protobuf.Timestamp
+	(*Log)(nil),                     // 0: log.Log
+	(*ListRequest)(nil),             // 1: log.ListRequest
+	(*ListResponse)(nil),            // 2: log.ListResponse
+	(*Entry)(nil),                   // 3: log.Entry
+	(*ChainRequest)(nil),            // 4: log.ChainRequest
+	(*ChainResponse)(nil),           // 5: log.ChainResponse
+	(*Link)(nil),                    // 6: log.Link
+	(*HeadsRequest)(nil),            // 7: log.HeadsRequest
+	(*HeadsResponse)(nil),           // 8: log.HeadsResponse
+	(*Heads)(nil),                   // 9: log.Heads
+	nil,                             // 10: log.HeadsResponse.KeysEntry
+	(*timestamppb.Timestamp)(nil),   // 11: google.protobuf.Timestamp
+	(*deadletter.ListRequest)(nil),  // 12: deadletter.ListRequest
+	(*deadletter.Ref)(nil),          // 13: deadletter.Ref
+	(*deadletter.ListResponse)(nil), // 14: deadletter.ListResponse
+	(*deadletter.Letter)(nil),       // 15: deadletter.Letter
+	(*deadletter.Done)(nil),         // 16: deadletter.Done
 }
 var file_log_log_proto_depIdxs = []int32{
-	3, // 0: log.ListResponse.entries:type_name -> log.Entry
-	4, // 1: log.Entry.at:type_name -> google.protobuf.Timestamp
-	1, // 2: log.LogService.List:input_type -> log.ListRequest
-	2, // 3: log.LogService.List:output_type -> log.ListResponse
-	3, // [3:4] is the sub-list for method output_type
-	2, // [2:3] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	3,  // 0: log.ListResponse.entries:type_name -> log.Entry
+	11, // 1: log.Entry.at:type_name -> google.protobuf.Timestamp
+	6,  // 2: log.ChainResponse.links:type_name -> log.Link
+	9,  // 3: log.HeadsResponse.heads:type_name -> log.Heads
+	10, // 4: log.HeadsResponse.keys:type_name -> log.HeadsResponse.KeysEntry
+	1,  // 5: log.LogService.List:input_type -> log.ListRequest
+	4,  // 6: log.LogService.Chain:input_type -> log.ChainRequest
+	7,  // 7: log.LogService.Heads:input_type -> log.HeadsRequest
+	12, // 8: log.DeadLetterService.List:input_type -> deadletter.ListRequest
+	13, // 9: log.DeadLetterService.Get:input_type -> deadletter.Ref
+	13, // 10: log.DeadLetterService.Redrive:input_type -> deadletter.Ref
+	13, // 11: log.DeadLetterService.Drop:input_type -> deadletter.Ref
+	2,  // 12: log.LogService.List:output_type -> log.ListResponse
+	5,  // 13: log.LogService.Chain:output_type -> log.ChainResponse
+	8,  // 14: log.LogService.Heads:output_type -> log.HeadsResponse
+	14, // 15: log.DeadLetterService.List:output_type -> deadletter.ListResponse
+	15, // 16: log.DeadLetterService.Get:output_type -> deadletter.Letter
+	16, // 17: log.DeadLetterService.Redrive:output_type -> deadletter.Done
+	16, // 18: log.DeadLetterService.Drop:output_type -> deadletter.Done
+	12, // [12:19] is the sub-list for method output_type
+	5,  // [5:12] is the sub-list for method input_type
+	5,  // [5:5] is the sub-list for extension type_name
+	5,  // [5:5] is the sub-list for extension extendee
+	0,  // [0:5] is the sub-list for field type_name
 }
 
 func init() { file_log_log_proto_init() }
@@ -424,9 +832,9 @@ func file_log_log_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_log_log_proto_rawDesc), len(file_log_log_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   11,
 			NumExtensions: 0,
-			NumServices:   1,
+			NumServices:   2,
 		},
 		GoTypes:           file_log_log_proto_goTypes,
 		DependencyIndexes: file_log_log_proto_depIdxs,

@@ -7,6 +7,7 @@ package logpb
 
 import (
 	fmt "fmt"
+	deadletter "github.com/fairwayfreight/fairway/interface-center/out/deadletter"
 	proto "google.golang.org/protobuf/proto"
 	_ "google.golang.org/protobuf/types/known/timestamppb"
 	math "math"
@@ -42,6 +43,10 @@ type LogService interface {
 	// List lists entries, newest first: the caller's own actions and those on entities of its own, all for an admin.
 	// Errors: invalid.
 	List(ctx context.Context, in *ListRequest, opts ...client.CallOption) (*ListResponse, error)
+	// Chain reads one of the hash chains in the order of its positions, for an admin who verifies it. Errors: invalid.
+	Chain(ctx context.Context, in *ChainRequest, opts ...client.CallOption) (*ChainResponse, error)
+	// Heads lists the signed heads of the chains, newest first, with the keys that verify them. For an admin. Errors: invalid.
+	Heads(ctx context.Context, in *HeadsRequest, opts ...client.CallOption) (*HeadsResponse, error)
 }
 
 type logService struct {
@@ -66,17 +71,43 @@ func (c *logService) List(ctx context.Context, in *ListRequest, opts ...client.C
 	return out, nil
 }
 
+func (c *logService) Chain(ctx context.Context, in *ChainRequest, opts ...client.CallOption) (*ChainResponse, error) {
+	req := c.c.NewRequest(c.name, "LogService.Chain", in)
+	out := new(ChainResponse)
+	err := c.c.Call(ctx, req, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *logService) Heads(ctx context.Context, in *HeadsRequest, opts ...client.CallOption) (*HeadsResponse, error) {
+	req := c.c.NewRequest(c.name, "LogService.Heads", in)
+	out := new(HeadsResponse)
+	err := c.c.Call(ctx, req, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // Server API for LogService service
 
 type LogServiceHandler interface {
 	// List lists entries, newest first: the caller's own actions and those on entities of its own, all for an admin.
 	// Errors: invalid.
 	List(context.Context, *ListRequest, *ListResponse) error
+	// Chain reads one of the hash chains in the order of its positions, for an admin who verifies it. Errors: invalid.
+	Chain(context.Context, *ChainRequest, *ChainResponse) error
+	// Heads lists the signed heads of the chains, newest first, with the keys that verify them. For an admin. Errors: invalid.
+	Heads(context.Context, *HeadsRequest, *HeadsResponse) error
 }
 
 func RegisterLogServiceHandler(s server.Server, hdlr LogServiceHandler, opts ...server.HandlerOption) error {
 	type logService interface {
 		List(ctx context.Context, in *ListRequest, out *ListResponse) error
+		Chain(ctx context.Context, in *ChainRequest, out *ChainResponse) error
+		Heads(ctx context.Context, in *HeadsRequest, out *HeadsResponse) error
 	}
 	type LogService struct {
 		logService
@@ -91,4 +122,132 @@ type logServiceHandler struct {
 
 func (h *logServiceHandler) List(ctx context.Context, in *ListRequest, out *ListResponse) error {
 	return h.LogServiceHandler.List(ctx, in, out)
+}
+
+func (h *logServiceHandler) Chain(ctx context.Context, in *ChainRequest, out *ChainResponse) error {
+	return h.LogServiceHandler.Chain(ctx, in, out)
+}
+
+func (h *logServiceHandler) Heads(ctx context.Context, in *HeadsRequest, out *HeadsResponse) error {
+	return h.LogServiceHandler.Heads(ctx, in, out)
+}
+
+// Api Endpoints for DeadLetterService service
+
+func NewDeadLetterServiceEndpoints() []*api.Endpoint {
+	return []*api.Endpoint{}
+}
+
+// Client API for DeadLetterService service
+
+type DeadLetterService interface {
+	// List lists dead letters, newest first. Errors: invalid.
+	List(ctx context.Context, in *deadletter.ListRequest, opts ...client.CallOption) (*deadletter.ListResponse, error)
+	// Get finds one with its payload. Errors: not_found.
+	Get(ctx context.Context, in *deadletter.Ref, opts ...client.CallOption) (*deadletter.Letter, error)
+	// Redrive hands the event to this service's consumer again, and to no other. When it is handled the letter is gone; when
+	// not, it stays, with the new reason. Errors: not_found, wrong_state (it failed again).
+	Redrive(ctx context.Context, in *deadletter.Ref, opts ...client.CallOption) (*deadletter.Done, error)
+	// Drop gives an event up for good. Errors: not_found.
+	Drop(ctx context.Context, in *deadletter.Ref, opts ...client.CallOption) (*deadletter.Done, error)
+}
+
+type deadLetterService struct {
+	c    client.Client
+	name string
+}
+
+func NewDeadLetterService(name string, c client.Client) DeadLetterService {
+	return &deadLetterService{
+		c:    c,
+		name: name,
+	}
+}
+
+func (c *deadLetterService) List(ctx context.Context, in *deadletter.ListRequest, opts ...client.CallOption) (*deadletter.ListResponse, error) {
+	req := c.c.NewRequest(c.name, "DeadLetterService.List", in)
+	out := new(deadletter.ListResponse)
+	err := c.c.Call(ctx, req, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *deadLetterService) Get(ctx context.Context, in *deadletter.Ref, opts ...client.CallOption) (*deadletter.Letter, error) {
+	req := c.c.NewRequest(c.name, "DeadLetterService.Get", in)
+	out := new(deadletter.Letter)
+	err := c.c.Call(ctx, req, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *deadLetterService) Redrive(ctx context.Context, in *deadletter.Ref, opts ...client.CallOption) (*deadletter.Done, error) {
+	req := c.c.NewRequest(c.name, "DeadLetterService.Redrive", in)
+	out := new(deadletter.Done)
+	err := c.c.Call(ctx, req, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *deadLetterService) Drop(ctx context.Context, in *deadletter.Ref, opts ...client.CallOption) (*deadletter.Done, error) {
+	req := c.c.NewRequest(c.name, "DeadLetterService.Drop", in)
+	out := new(deadletter.Done)
+	err := c.c.Call(ctx, req, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// Server API for DeadLetterService service
+
+type DeadLetterServiceHandler interface {
+	// List lists dead letters, newest first. Errors: invalid.
+	List(context.Context, *deadletter.ListRequest, *deadletter.ListResponse) error
+	// Get finds one with its payload. Errors: not_found.
+	Get(context.Context, *deadletter.Ref, *deadletter.Letter) error
+	// Redrive hands the event to this service's consumer again, and to no other. When it is handled the letter is gone; when
+	// not, it stays, with the new reason. Errors: not_found, wrong_state (it failed again).
+	Redrive(context.Context, *deadletter.Ref, *deadletter.Done) error
+	// Drop gives an event up for good. Errors: not_found.
+	Drop(context.Context, *deadletter.Ref, *deadletter.Done) error
+}
+
+func RegisterDeadLetterServiceHandler(s server.Server, hdlr DeadLetterServiceHandler, opts ...server.HandlerOption) error {
+	type deadLetterService interface {
+		List(ctx context.Context, in *deadletter.ListRequest, out *deadletter.ListResponse) error
+		Get(ctx context.Context, in *deadletter.Ref, out *deadletter.Letter) error
+		Redrive(ctx context.Context, in *deadletter.Ref, out *deadletter.Done) error
+		Drop(ctx context.Context, in *deadletter.Ref, out *deadletter.Done) error
+	}
+	type DeadLetterService struct {
+		deadLetterService
+	}
+	h := &deadLetterServiceHandler{hdlr}
+	return s.Handle(s.NewHandler(&DeadLetterService{h}, opts...))
+}
+
+type deadLetterServiceHandler struct {
+	DeadLetterServiceHandler
+}
+
+func (h *deadLetterServiceHandler) List(ctx context.Context, in *deadletter.ListRequest, out *deadletter.ListResponse) error {
+	return h.DeadLetterServiceHandler.List(ctx, in, out)
+}
+
+func (h *deadLetterServiceHandler) Get(ctx context.Context, in *deadletter.Ref, out *deadletter.Letter) error {
+	return h.DeadLetterServiceHandler.Get(ctx, in, out)
+}
+
+func (h *deadLetterServiceHandler) Redrive(ctx context.Context, in *deadletter.Ref, out *deadletter.Done) error {
+	return h.DeadLetterServiceHandler.Redrive(ctx, in, out)
+}
+
+func (h *deadLetterServiceHandler) Drop(ctx context.Context, in *deadletter.Ref, out *deadletter.Done) error {
+	return h.DeadLetterServiceHandler.Drop(ctx, in, out)
 }

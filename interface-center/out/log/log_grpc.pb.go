@@ -10,6 +10,7 @@ package logpb
 
 import (
 	context "context"
+	deadletter "github.com/fairwayfreight/fairway/interface-center/out/deadletter"
 	grpc "google.golang.org/grpc"
 	codes "google.golang.org/grpc/codes"
 	status "google.golang.org/grpc/status"
@@ -21,7 +22,9 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	LogService_List_FullMethodName = "/log.LogService/List"
+	LogService_List_FullMethodName  = "/log.LogService/List"
+	LogService_Chain_FullMethodName = "/log.LogService/Chain"
+	LogService_Heads_FullMethodName = "/log.LogService/Heads"
 )
 
 // LogServiceClient is the client API for LogService service.
@@ -31,6 +34,10 @@ type LogServiceClient interface {
 	// List lists entries, newest first: the caller's own actions and those on entities of its own, all for an admin.
 	// Errors: invalid.
 	List(ctx context.Context, in *ListRequest, opts ...grpc.CallOption) (*ListResponse, error)
+	// Chain reads one of the hash chains in the order of its positions, for an admin who verifies it. Errors: invalid.
+	Chain(ctx context.Context, in *ChainRequest, opts ...grpc.CallOption) (*ChainResponse, error)
+	// Heads lists the signed heads of the chains, newest first, with the keys that verify them. For an admin. Errors: invalid.
+	Heads(ctx context.Context, in *HeadsRequest, opts ...grpc.CallOption) (*HeadsResponse, error)
 }
 
 type logServiceClient struct {
@@ -51,6 +58,26 @@ func (c *logServiceClient) List(ctx context.Context, in *ListRequest, opts ...gr
 	return out, nil
 }
 
+func (c *logServiceClient) Chain(ctx context.Context, in *ChainRequest, opts ...grpc.CallOption) (*ChainResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ChainResponse)
+	err := c.cc.Invoke(ctx, LogService_Chain_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *logServiceClient) Heads(ctx context.Context, in *HeadsRequest, opts ...grpc.CallOption) (*HeadsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(HeadsResponse)
+	err := c.cc.Invoke(ctx, LogService_Heads_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // LogServiceServer is the server API for LogService service.
 // All implementations must embed UnimplementedLogServiceServer
 // for forward compatibility.
@@ -58,6 +85,10 @@ type LogServiceServer interface {
 	// List lists entries, newest first: the caller's own actions and those on entities of its own, all for an admin.
 	// Errors: invalid.
 	List(context.Context, *ListRequest) (*ListResponse, error)
+	// Chain reads one of the hash chains in the order of its positions, for an admin who verifies it. Errors: invalid.
+	Chain(context.Context, *ChainRequest) (*ChainResponse, error)
+	// Heads lists the signed heads of the chains, newest first, with the keys that verify them. For an admin. Errors: invalid.
+	Heads(context.Context, *HeadsRequest) (*HeadsResponse, error)
 	mustEmbedUnimplementedLogServiceServer()
 }
 
@@ -70,6 +101,12 @@ type UnimplementedLogServiceServer struct{}
 
 func (UnimplementedLogServiceServer) List(context.Context, *ListRequest) (*ListResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method List not implemented")
+}
+func (UnimplementedLogServiceServer) Chain(context.Context, *ChainRequest) (*ChainResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Chain not implemented")
+}
+func (UnimplementedLogServiceServer) Heads(context.Context, *HeadsRequest) (*HeadsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Heads not implemented")
 }
 func (UnimplementedLogServiceServer) mustEmbedUnimplementedLogServiceServer() {}
 func (UnimplementedLogServiceServer) testEmbeddedByValue()                    {}
@@ -110,6 +147,42 @@ func _LogService_List_Handler(srv interface{}, ctx context.Context, dec func(int
 	return interceptor(ctx, in, info, handler)
 }
 
+func _LogService_Chain_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ChainRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LogServiceServer).Chain(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: LogService_Chain_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LogServiceServer).Chain(ctx, req.(*ChainRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _LogService_Heads_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(HeadsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LogServiceServer).Heads(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: LogService_Heads_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LogServiceServer).Heads(ctx, req.(*HeadsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // LogService_ServiceDesc is the grpc.ServiceDesc for LogService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -120,6 +193,244 @@ var LogService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "List",
 			Handler:    _LogService_List_Handler,
+		},
+		{
+			MethodName: "Chain",
+			Handler:    _LogService_Chain_Handler,
+		},
+		{
+			MethodName: "Heads",
+			Handler:    _LogService_Heads_Handler,
+		},
+	},
+	Streams:  []grpc.StreamDesc{},
+	Metadata: "log/log.proto",
+}
+
+const (
+	DeadLetterService_List_FullMethodName    = "/log.DeadLetterService/List"
+	DeadLetterService_Get_FullMethodName     = "/log.DeadLetterService/Get"
+	DeadLetterService_Redrive_FullMethodName = "/log.DeadLetterService/Redrive"
+	DeadLetterService_Drop_FullMethodName    = "/log.DeadLetterService/Drop"
+)
+
+// DeadLetterServiceClient is the client API for DeadLetterService service.
+//
+// For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
+//
+// DeadLetterService shows and ends the dead letters of this service: events that it could not handle. For admins.
+type DeadLetterServiceClient interface {
+	// List lists dead letters, newest first. Errors: invalid.
+	List(ctx context.Context, in *deadletter.ListRequest, opts ...grpc.CallOption) (*deadletter.ListResponse, error)
+	// Get finds one with its payload. Errors: not_found.
+	Get(ctx context.Context, in *deadletter.Ref, opts ...grpc.CallOption) (*deadletter.Letter, error)
+	// Redrive hands the event to this service's consumer again, and to no other. When it is handled the letter is gone; when
+	// not, it stays, with the new reason. Errors: not_found, wrong_state (it failed again).
+	Redrive(ctx context.Context, in *deadletter.Ref, opts ...grpc.CallOption) (*deadletter.Done, error)
+	// Drop gives an event up for good. Errors: not_found.
+	Drop(ctx context.Context, in *deadletter.Ref, opts ...grpc.CallOption) (*deadletter.Done, error)
+}
+
+type deadLetterServiceClient struct {
+	cc grpc.ClientConnInterface
+}
+
+func NewDeadLetterServiceClient(cc grpc.ClientConnInterface) DeadLetterServiceClient {
+	return &deadLetterServiceClient{cc}
+}
+
+func (c *deadLetterServiceClient) List(ctx context.Context, in *deadletter.ListRequest, opts ...grpc.CallOption) (*deadletter.ListResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(deadletter.ListResponse)
+	err := c.cc.Invoke(ctx, DeadLetterService_List_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *deadLetterServiceClient) Get(ctx context.Context, in *deadletter.Ref, opts ...grpc.CallOption) (*deadletter.Letter, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(deadletter.Letter)
+	err := c.cc.Invoke(ctx, DeadLetterService_Get_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *deadLetterServiceClient) Redrive(ctx context.Context, in *deadletter.Ref, opts ...grpc.CallOption) (*deadletter.Done, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(deadletter.Done)
+	err := c.cc.Invoke(ctx, DeadLetterService_Redrive_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *deadLetterServiceClient) Drop(ctx context.Context, in *deadletter.Ref, opts ...grpc.CallOption) (*deadletter.Done, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(deadletter.Done)
+	err := c.cc.Invoke(ctx, DeadLetterService_Drop_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// DeadLetterServiceServer is the server API for DeadLetterService service.
+// All implementations must embed UnimplementedDeadLetterServiceServer
+// for forward compatibility.
+//
+// DeadLetterService shows and ends the dead letters of this service: events that it could not handle. For admins.
+type DeadLetterServiceServer interface {
+	// List lists dead letters, newest first. Errors: invalid.
+	List(context.Context, *deadletter.ListRequest) (*deadletter.ListResponse, error)
+	// Get finds one with its payload. Errors: not_found.
+	Get(context.Context, *deadletter.Ref) (*deadletter.Letter, error)
+	// Redrive hands the event to this service's consumer again, and to no other. When it is handled the letter is gone; when
+	// not, it stays, with the new reason. Errors: not_found, wrong_state (it failed again).
+	Redrive(context.Context, *deadletter.Ref) (*deadletter.Done, error)
+	// Drop gives an event up for good. Errors: not_found.
+	Drop(context.Context, *deadletter.Ref) (*deadletter.Done, error)
+	mustEmbedUnimplementedDeadLetterServiceServer()
+}
+
+// UnimplementedDeadLetterServiceServer must be embedded to have
+// forward compatible implementations.
+//
+// NOTE: this should be embedded by value instead of pointer to avoid a nil
+// pointer dereference when methods are called.
+type UnimplementedDeadLetterServiceServer struct{}
+
+func (UnimplementedDeadLetterServiceServer) List(context.Context, *deadletter.ListRequest) (*deadletter.ListResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method List not implemented")
+}
+func (UnimplementedDeadLetterServiceServer) Get(context.Context, *deadletter.Ref) (*deadletter.Letter, error) {
+	return nil, status.Error(codes.Unimplemented, "method Get not implemented")
+}
+func (UnimplementedDeadLetterServiceServer) Redrive(context.Context, *deadletter.Ref) (*deadletter.Done, error) {
+	return nil, status.Error(codes.Unimplemented, "method Redrive not implemented")
+}
+func (UnimplementedDeadLetterServiceServer) Drop(context.Context, *deadletter.Ref) (*deadletter.Done, error) {
+	return nil, status.Error(codes.Unimplemented, "method Drop not implemented")
+}
+func (UnimplementedDeadLetterServiceServer) mustEmbedUnimplementedDeadLetterServiceServer() {}
+func (UnimplementedDeadLetterServiceServer) testEmbeddedByValue()                           {}
+
+// UnsafeDeadLetterServiceServer may be embedded to opt out of forward compatibility for this service.
+// Use of this interface is not recommended, as added methods to DeadLetterServiceServer will
+// result in compilation errors.
+type UnsafeDeadLetterServiceServer interface {
+	mustEmbedUnimplementedDeadLetterServiceServer()
+}
+
+func RegisterDeadLetterServiceServer(s grpc.ServiceRegistrar, srv DeadLetterServiceServer) {
+	// If the following call panics, it indicates UnimplementedDeadLetterServiceServer was
+	// embedded by pointer and is nil.  This will cause panics if an
+	// unimplemented method is ever invoked, so we test this at initialization
+	// time to prevent it from happening at runtime later due to I/O.
+	if t, ok := srv.(interface{ testEmbeddedByValue() }); ok {
+		t.testEmbeddedByValue()
+	}
+	s.RegisterService(&DeadLetterService_ServiceDesc, srv)
+}
+
+func _DeadLetterService_List_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(deadletter.ListRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(DeadLetterServiceServer).List(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: DeadLetterService_List_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(DeadLetterServiceServer).List(ctx, req.(*deadletter.ListRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _DeadLetterService_Get_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(deadletter.Ref)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(DeadLetterServiceServer).Get(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: DeadLetterService_Get_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(DeadLetterServiceServer).Get(ctx, req.(*deadletter.Ref))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _DeadLetterService_Redrive_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(deadletter.Ref)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(DeadLetterServiceServer).Redrive(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: DeadLetterService_Redrive_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(DeadLetterServiceServer).Redrive(ctx, req.(*deadletter.Ref))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _DeadLetterService_Drop_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(deadletter.Ref)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(DeadLetterServiceServer).Drop(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: DeadLetterService_Drop_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(DeadLetterServiceServer).Drop(ctx, req.(*deadletter.Ref))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+// DeadLetterService_ServiceDesc is the grpc.ServiceDesc for DeadLetterService service.
+// It's only intended for direct use with grpc.RegisterService,
+// and not to be introspected or modified (even as a copy)
+var DeadLetterService_ServiceDesc = grpc.ServiceDesc{
+	ServiceName: "log.DeadLetterService",
+	HandlerType: (*DeadLetterServiceServer)(nil),
+	Methods: []grpc.MethodDesc{
+		{
+			MethodName: "List",
+			Handler:    _DeadLetterService_List_Handler,
+		},
+		{
+			MethodName: "Get",
+			Handler:    _DeadLetterService_Get_Handler,
+		},
+		{
+			MethodName: "Redrive",
+			Handler:    _DeadLetterService_Redrive_Handler,
+		},
+		{
+			MethodName: "Drop",
+			Handler:    _DeadLetterService_Drop_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

@@ -518,6 +518,58 @@ func (x *Key) GetPublicKey() []byte {
 	return nil
 }
 
+type GrantRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Email         string                 `protobuf:"bytes,1,opt,name=email,proto3" json:"email,omitempty"`
+	Admin         bool                   `protobuf:"varint,2,opt,name=admin,proto3" json:"admin,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GrantRequest) Reset() {
+	*x = GrantRequest{}
+	mi := &file_user_user_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GrantRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GrantRequest) ProtoMessage() {}
+
+func (x *GrantRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_user_user_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GrantRequest.ProtoReflect.Descriptor instead.
+func (*GrantRequest) Descriptor() ([]byte, []int) {
+	return file_user_user_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *GrantRequest) GetEmail() string {
+	if x != nil {
+		return x.Email
+	}
+	return ""
+}
+
+func (x *GrantRequest) GetAdmin() bool {
+	if x != nil {
+		return x.Admin
+	}
+	return false
+}
+
 var File_user_user_proto protoreflect.FileDescriptor
 
 const file_user_user_proto_rawDesc = "" +
@@ -562,7 +614,10 @@ const file_user_user_proto_rawDesc = "" +
 	"\x03Key\x12\x10\n" +
 	"\x03kid\x18\x01 \x01(\tR\x03kid\x12\x1d\n" +
 	"\n" +
-	"public_key\x18\x02 \x01(\fR\tpublicKey2\x8f\x02\n" +
+	"public_key\x18\x02 \x01(\fR\tpublicKey\":\n" +
+	"\fGrantRequest\x12\x14\n" +
+	"\x05email\x18\x01 \x01(\tR\x05email\x12\x14\n" +
+	"\x05admin\x18\x02 \x01(\bR\x05admin2\xc1\x02\n" +
 	"\vUserService\x12&\n" +
 	"\x06Create\x12\n" +
 	".user.User\x1a\x0e.user.Response\"\x00\x12&\n" +
@@ -572,7 +627,8 @@ const file_user_user_proto_rawDesc = "" +
 	"\x04Auth\x12\n" +
 	".user.User\x1a\v.user.Token\"\x00\x12.\n" +
 	"\rValidateToken\x12\v.user.Token\x1a\v.user.Token\"\x03\x90\x02\x01\x12/\n" +
-	"\aGetKeys\x12\x11.user.KeysRequest\x1a\f.user.KeySet\"\x03\x90\x02\x01BDZBgithub.com/fairwayfreight/fairway/interface-center/out/user;userpbb\x06proto3"
+	"\aGetKeys\x12\x11.user.KeysRequest\x1a\f.user.KeySet\"\x03\x90\x02\x01\x120\n" +
+	"\x05Grant\x12\x12.user.GrantRequest\x1a\x0e.user.Response\"\x03\x90\x02\x02BDZBgithub.com/fairwayfreight/fairway/interface-center/out/user;userpbb\x06proto3"
 
 var (
 	file_user_user_proto_rawDescOnce sync.Once
@@ -586,7 +642,7 @@ func file_user_user_proto_rawDescGZIP() []byte {
 	return file_user_user_proto_rawDescData
 }
 
-var file_user_user_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_user_user_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_user_user_proto_goTypes = []any{
 	(*User)(nil),                  // 0: user.User
 	(*Request)(nil),               // 1: user.Request
@@ -596,15 +652,16 @@ var file_user_user_proto_goTypes = []any{
 	(*KeysRequest)(nil),           // 5: user.KeysRequest
 	(*KeySet)(nil),                // 6: user.KeySet
 	(*Key)(nil),                   // 7: user.Key
-	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
+	(*GrantRequest)(nil),          // 8: user.GrantRequest
+	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
 }
 var file_user_user_proto_depIdxs = []int32{
-	8,  // 0: user.User.created_at:type_name -> google.protobuf.Timestamp
+	9,  // 0: user.User.created_at:type_name -> google.protobuf.Timestamp
 	0,  // 1: user.Response.user:type_name -> user.User
 	0,  // 2: user.Response.users:type_name -> user.User
 	4,  // 3: user.Response.errors:type_name -> user.Error
 	4,  // 4: user.Token.errors:type_name -> user.Error
-	8,  // 5: user.Token.expires_at:type_name -> google.protobuf.Timestamp
+	9,  // 5: user.Token.expires_at:type_name -> google.protobuf.Timestamp
 	0,  // 6: user.Token.user:type_name -> user.User
 	7,  // 7: user.KeySet.keys:type_name -> user.Key
 	0,  // 8: user.UserService.Create:input_type -> user.User
@@ -613,14 +670,16 @@ var file_user_user_proto_depIdxs = []int32{
 	0,  // 11: user.UserService.Auth:input_type -> user.User
 	3,  // 12: user.UserService.ValidateToken:input_type -> user.Token
 	5,  // 13: user.UserService.GetKeys:input_type -> user.KeysRequest
-	2,  // 14: user.UserService.Create:output_type -> user.Response
-	2,  // 15: user.UserService.Get:output_type -> user.Response
-	2,  // 16: user.UserService.GetAll:output_type -> user.Response
-	3,  // 17: user.UserService.Auth:output_type -> user.Token
-	3,  // 18: user.UserService.ValidateToken:output_type -> user.Token
-	6,  // 19: user.UserService.GetKeys:output_type -> user.KeySet
-	14, // [14:20] is the sub-list for method output_type
-	8,  // [8:14] is the sub-list for method input_type
+	8,  // 14: user.UserService.Grant:input_type -> user.GrantRequest
+	2,  // 15: user.UserService.Create:output_type -> user.Response
+	2,  // 16: user.UserService.Get:output_type -> user.Response
+	2,  // 17: user.UserService.GetAll:output_type -> user.Response
+	3,  // 18: user.UserService.Auth:output_type -> user.Token
+	3,  // 19: user.UserService.ValidateToken:output_type -> user.Token
+	6,  // 20: user.UserService.GetKeys:output_type -> user.KeySet
+	2,  // 21: user.UserService.Grant:output_type -> user.Response
+	15, // [15:22] is the sub-list for method output_type
+	8,  // [8:15] is the sub-list for method input_type
 	8,  // [8:8] is the sub-list for extension type_name
 	8,  // [8:8] is the sub-list for extension extendee
 	0,  // [0:8] is the sub-list for field type_name
@@ -637,7 +696,7 @@ func file_user_user_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_user_user_proto_rawDesc), len(file_user_user_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   8,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

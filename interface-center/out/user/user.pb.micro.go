@@ -55,6 +55,9 @@ type UserService interface {
 	ValidateToken(ctx context.Context, in *Token, opts ...client.CallOption) (*Token, error)
 	// GetKeys hands out the public keys that verify tokens. Anyone may call it.
 	GetKeys(ctx context.Context, in *KeysRequest, opts ...client.CallOption) (*KeySet, error)
+	// Grant makes an account an admin's, or takes that back, for whoever holds the operator's key. It counts from the next
+	// log-in. Repeating it is harmless. Errors: not_found.
+	Grant(ctx context.Context, in *GrantRequest, opts ...client.CallOption) (*Response, error)
 }
 
 type userService struct {
@@ -129,6 +132,16 @@ func (c *userService) GetKeys(ctx context.Context, in *KeysRequest, opts ...clie
 	return out, nil
 }
 
+func (c *userService) Grant(ctx context.Context, in *GrantRequest, opts ...client.CallOption) (*Response, error) {
+	req := c.c.NewRequest(c.name, "UserService.Grant", in)
+	out := new(Response)
+	err := c.c.Call(ctx, req, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // Server API for UserService service
 
 type UserServiceHandler interface {
@@ -147,6 +160,9 @@ type UserServiceHandler interface {
 	ValidateToken(context.Context, *Token, *Token) error
 	// GetKeys hands out the public keys that verify tokens. Anyone may call it.
 	GetKeys(context.Context, *KeysRequest, *KeySet) error
+	// Grant makes an account an admin's, or takes that back, for whoever holds the operator's key. It counts from the next
+	// log-in. Repeating it is harmless. Errors: not_found.
+	Grant(context.Context, *GrantRequest, *Response) error
 }
 
 func RegisterUserServiceHandler(s server.Server, hdlr UserServiceHandler, opts ...server.HandlerOption) error {
@@ -157,6 +173,7 @@ func RegisterUserServiceHandler(s server.Server, hdlr UserServiceHandler, opts .
 		Auth(ctx context.Context, in *User, out *Token) error
 		ValidateToken(ctx context.Context, in *Token, out *Token) error
 		GetKeys(ctx context.Context, in *KeysRequest, out *KeySet) error
+		Grant(ctx context.Context, in *GrantRequest, out *Response) error
 	}
 	type UserService struct {
 		userService
@@ -191,4 +208,8 @@ func (h *userServiceHandler) ValidateToken(ctx context.Context, in *Token, out *
 
 func (h *userServiceHandler) GetKeys(ctx context.Context, in *KeysRequest, out *KeySet) error {
 	return h.UserServiceHandler.GetKeys(ctx, in, out)
+}
+
+func (h *userServiceHandler) Grant(ctx context.Context, in *GrantRequest, out *Response) error {
+	return h.UserServiceHandler.Grant(ctx, in, out)
 }

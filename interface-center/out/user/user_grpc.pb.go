@@ -28,6 +28,7 @@ const (
 	UserService_Auth_FullMethodName          = "/user.UserService/Auth"
 	UserService_ValidateToken_FullMethodName = "/user.UserService/ValidateToken"
 	UserService_GetKeys_FullMethodName       = "/user.UserService/GetKeys"
+	UserService_Grant_FullMethodName         = "/user.UserService/Grant"
 )
 
 // UserServiceClient is the client API for UserService service.
@@ -49,6 +50,9 @@ type UserServiceClient interface {
 	ValidateToken(ctx context.Context, in *Token, opts ...grpc.CallOption) (*Token, error)
 	// GetKeys hands out the public keys that verify tokens. Anyone may call it.
 	GetKeys(ctx context.Context, in *KeysRequest, opts ...grpc.CallOption) (*KeySet, error)
+	// Grant makes an account an admin's, or takes that back, for whoever holds the operator's key. It counts from the next
+	// log-in. Repeating it is harmless. Errors: not_found.
+	Grant(ctx context.Context, in *GrantRequest, opts ...grpc.CallOption) (*Response, error)
 }
 
 type userServiceClient struct {
@@ -119,6 +123,16 @@ func (c *userServiceClient) GetKeys(ctx context.Context, in *KeysRequest, opts .
 	return out, nil
 }
 
+func (c *userServiceClient) Grant(ctx context.Context, in *GrantRequest, opts ...grpc.CallOption) (*Response, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Response)
+	err := c.cc.Invoke(ctx, UserService_Grant_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // UserServiceServer is the server API for UserService service.
 // All implementations must embed UnimplementedUserServiceServer
 // for forward compatibility.
@@ -138,6 +152,9 @@ type UserServiceServer interface {
 	ValidateToken(context.Context, *Token) (*Token, error)
 	// GetKeys hands out the public keys that verify tokens. Anyone may call it.
 	GetKeys(context.Context, *KeysRequest) (*KeySet, error)
+	// Grant makes an account an admin's, or takes that back, for whoever holds the operator's key. It counts from the next
+	// log-in. Repeating it is harmless. Errors: not_found.
+	Grant(context.Context, *GrantRequest) (*Response, error)
 	mustEmbedUnimplementedUserServiceServer()
 }
 
@@ -165,6 +182,9 @@ func (UnimplementedUserServiceServer) ValidateToken(context.Context, *Token) (*T
 }
 func (UnimplementedUserServiceServer) GetKeys(context.Context, *KeysRequest) (*KeySet, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetKeys not implemented")
+}
+func (UnimplementedUserServiceServer) Grant(context.Context, *GrantRequest) (*Response, error) {
+	return nil, status.Error(codes.Unimplemented, "method Grant not implemented")
 }
 func (UnimplementedUserServiceServer) mustEmbedUnimplementedUserServiceServer() {}
 func (UnimplementedUserServiceServer) testEmbeddedByValue()                     {}
@@ -295,6 +315,24 @@ func _UserService_GetKeys_Handler(srv interface{}, ctx context.Context, dec func
 	return interceptor(ctx, in, info, handler)
 }
 
+func _UserService_Grant_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GrantRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(UserServiceServer).Grant(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: UserService_Grant_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(UserServiceServer).Grant(ctx, req.(*GrantRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // UserService_ServiceDesc is the grpc.ServiceDesc for UserService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -325,6 +363,10 @@ var UserService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetKeys",
 			Handler:    _UserService_GetKeys_Handler,
+		},
+		{
+			MethodName: "Grant",
+			Handler:    _UserService_Grant_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

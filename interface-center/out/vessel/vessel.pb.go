@@ -32,8 +32,9 @@ type VoyageState int32
 const (
 	VoyageState_VOYAGE_STATE_UNSPECIFIED VoyageState = 0
 	// Being written; not visible to clients.
-	VoyageState_PLANNED   VoyageState = 1
-	VoyageState_OPEN      VoyageState = 2
+	VoyageState_PLANNED VoyageState = 1
+	VoyageState_OPEN    VoyageState = 2
+	// No more bookings.
 	VoyageState_CLOSED    VoyageState = 3
 	VoyageState_DEPARTED  VoyageState = 4
 	VoyageState_COMPLETED VoyageState = 5
@@ -481,6 +482,111 @@ func (x *ListRequest) GetCursor() string {
 	return ""
 }
 
+type VoyageQuery struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 1 to 200, 50 when 0.
+	Limit  int32  `protobuf:"varint,1,opt,name=limit,proto3" json:"limit,omitempty"`
+	Cursor string `protobuf:"bytes,2,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	// UN/LOCODEs: voyages that call at from and, later on the way, at to; either may be asked for alone.
+	From string `protobuf:"bytes,3,opt,name=from,proto3" json:"from,omitempty"`
+	To   string `protobuf:"bytes,4,opt,name=to,proto3" json:"to,omitempty"`
+	// Voyages that can still be loaded after this time: at from, else at the first call.
+	After *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=after,proto3" json:"after,omitempty"`
+	// Room that must be free on every leg from from to to: TEU and kg.
+	Teu    int32 `protobuf:"varint,6,opt,name=teu,proto3" json:"teu,omitempty"`
+	Weight int32 `protobuf:"varint,7,opt,name=weight,proto3" json:"weight,omitempty"`
+	// Only voyages that take bookings, or only those that do not.
+	Open          *bool `protobuf:"varint,8,opt,name=open,proto3,oneof" json:"open,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VoyageQuery) Reset() {
+	*x = VoyageQuery{}
+	mi := &file_vessel_vessel_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VoyageQuery) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VoyageQuery) ProtoMessage() {}
+
+func (x *VoyageQuery) ProtoReflect() protoreflect.Message {
+	mi := &file_vessel_vessel_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VoyageQuery.ProtoReflect.Descriptor instead.
+func (*VoyageQuery) Descriptor() ([]byte, []int) {
+	return file_vessel_vessel_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *VoyageQuery) GetLimit() int32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+func (x *VoyageQuery) GetCursor() string {
+	if x != nil {
+		return x.Cursor
+	}
+	return ""
+}
+
+func (x *VoyageQuery) GetFrom() string {
+	if x != nil {
+		return x.From
+	}
+	return ""
+}
+
+func (x *VoyageQuery) GetTo() string {
+	if x != nil {
+		return x.To
+	}
+	return ""
+}
+
+func (x *VoyageQuery) GetAfter() *timestamppb.Timestamp {
+	if x != nil {
+		return x.After
+	}
+	return nil
+}
+
+func (x *VoyageQuery) GetTeu() int32 {
+	if x != nil {
+		return x.Teu
+	}
+	return 0
+}
+
+func (x *VoyageQuery) GetWeight() int32 {
+	if x != nil {
+		return x.Weight
+	}
+	return 0
+}
+
+func (x *VoyageQuery) GetOpen() bool {
+	if x != nil && x.Open != nil {
+		return *x.Open
+	}
+	return false
+}
+
 type Voyage struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	Id       string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -492,18 +598,20 @@ type Voyage struct {
 	// One between two calls in order; exactly one for a sailing without ports. Set in answers.
 	Legs []*Leg `protobuf:"bytes,6,rep,name=legs,proto3" json:"legs,omitempty"`
 	// In requests: TEU and kg offered on this voyage when less than the vessel's; 0 means the vessel's.
-	Capacity      int32                  `protobuf:"varint,7,opt,name=capacity,proto3" json:"capacity,omitempty"`
-	MaxWeight     int32                  `protobuf:"varint,8,opt,name=max_weight,json=maxWeight,proto3" json:"max_weight,omitempty"`
-	OwnerId       string                 `protobuf:"bytes,9,opt,name=owner_id,json=ownerId,proto3" json:"owner_id,omitempty"`
-	CreatedAt     *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
-	Version       int64                  `protobuf:"varint,11,opt,name=version,proto3" json:"version,omitempty"`
+	Capacity  int32                  `protobuf:"varint,7,opt,name=capacity,proto3" json:"capacity,omitempty"`
+	MaxWeight int32                  `protobuf:"varint,8,opt,name=max_weight,json=maxWeight,proto3" json:"max_weight,omitempty"`
+	OwnerId   string                 `protobuf:"bytes,9,opt,name=owner_id,json=ownerId,proto3" json:"owner_id,omitempty"`
+	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
+	Version   int64                  `protobuf:"varint,11,opt,name=version,proto3" json:"version,omitempty"`
+	// When booking ends by itself; the first departure when absent, and never for a sailing without ports.
+	CutOff        *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=cut_off,json=cutOff,proto3" json:"cut_off,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Voyage) Reset() {
 	*x = Voyage{}
-	mi := &file_vessel_vessel_proto_msgTypes[6]
+	mi := &file_vessel_vessel_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -515,7 +623,7 @@ func (x *Voyage) String() string {
 func (*Voyage) ProtoMessage() {}
 
 func (x *Voyage) ProtoReflect() protoreflect.Message {
-	mi := &file_vessel_vessel_proto_msgTypes[6]
+	mi := &file_vessel_vessel_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -528,7 +636,7 @@ func (x *Voyage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Voyage.ProtoReflect.Descriptor instead.
 func (*Voyage) Descriptor() ([]byte, []int) {
-	return file_vessel_vessel_proto_rawDescGZIP(), []int{6}
+	return file_vessel_vessel_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Voyage) GetId() string {
@@ -608,6 +716,13 @@ func (x *Voyage) GetVersion() int64 {
 	return 0
 }
 
+func (x *Voyage) GetCutOff() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CutOff
+	}
+	return nil
+}
+
 type PortCall struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// UN/LOCODE.
@@ -620,7 +735,7 @@ type PortCall struct {
 
 func (x *PortCall) Reset() {
 	*x = PortCall{}
-	mi := &file_vessel_vessel_proto_msgTypes[7]
+	mi := &file_vessel_vessel_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -632,7 +747,7 @@ func (x *PortCall) String() string {
 func (*PortCall) ProtoMessage() {}
 
 func (x *PortCall) ProtoReflect() protoreflect.Message {
-	mi := &file_vessel_vessel_proto_msgTypes[7]
+	mi := &file_vessel_vessel_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -645,7 +760,7 @@ func (x *PortCall) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PortCall.ProtoReflect.Descriptor instead.
 func (*PortCall) Descriptor() ([]byte, []int) {
-	return file_vessel_vessel_proto_rawDescGZIP(), []int{7}
+	return file_vessel_vessel_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *PortCall) GetPort() string {
@@ -687,7 +802,7 @@ type Leg struct {
 
 func (x *Leg) Reset() {
 	*x = Leg{}
-	mi := &file_vessel_vessel_proto_msgTypes[8]
+	mi := &file_vessel_vessel_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -699,7 +814,7 @@ func (x *Leg) String() string {
 func (*Leg) ProtoMessage() {}
 
 func (x *Leg) ProtoReflect() protoreflect.Message {
-	mi := &file_vessel_vessel_proto_msgTypes[8]
+	mi := &file_vessel_vessel_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -712,7 +827,7 @@ func (x *Leg) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Leg.ProtoReflect.Descriptor instead.
 func (*Leg) Descriptor() ([]byte, []int) {
-	return file_vessel_vessel_proto_rawDescGZIP(), []int{8}
+	return file_vessel_vessel_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Leg) GetFrom() string {
@@ -769,7 +884,7 @@ type VoyageResponse struct {
 
 func (x *VoyageResponse) Reset() {
 	*x = VoyageResponse{}
-	mi := &file_vessel_vessel_proto_msgTypes[9]
+	mi := &file_vessel_vessel_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -781,7 +896,7 @@ func (x *VoyageResponse) String() string {
 func (*VoyageResponse) ProtoMessage() {}
 
 func (x *VoyageResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_vessel_vessel_proto_msgTypes[9]
+	mi := &file_vessel_vessel_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -794,7 +909,7 @@ func (x *VoyageResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VoyageResponse.ProtoReflect.Descriptor instead.
 func (*VoyageResponse) Descriptor() ([]byte, []int) {
-	return file_vessel_vessel_proto_rawDescGZIP(), []int{9}
+	return file_vessel_vessel_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *VoyageResponse) GetVoyage() *Voyage {
@@ -838,7 +953,7 @@ type Reservation struct {
 
 func (x *Reservation) Reset() {
 	*x = Reservation{}
-	mi := &file_vessel_vessel_proto_msgTypes[10]
+	mi := &file_vessel_vessel_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -850,7 +965,7 @@ func (x *Reservation) String() string {
 func (*Reservation) ProtoMessage() {}
 
 func (x *Reservation) ProtoReflect() protoreflect.Message {
-	mi := &file_vessel_vessel_proto_msgTypes[10]
+	mi := &file_vessel_vessel_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -863,7 +978,7 @@ func (x *Reservation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reservation.ProtoReflect.Descriptor instead.
 func (*Reservation) Descriptor() ([]byte, []int) {
-	return file_vessel_vessel_proto_rawDescGZIP(), []int{10}
+	return file_vessel_vessel_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Reservation) GetBookingId() string {
@@ -928,7 +1043,7 @@ type Allocation struct {
 
 func (x *Allocation) Reset() {
 	*x = Allocation{}
-	mi := &file_vessel_vessel_proto_msgTypes[11]
+	mi := &file_vessel_vessel_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -940,7 +1055,7 @@ func (x *Allocation) String() string {
 func (*Allocation) ProtoMessage() {}
 
 func (x *Allocation) ProtoReflect() protoreflect.Message {
-	mi := &file_vessel_vessel_proto_msgTypes[11]
+	mi := &file_vessel_vessel_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -953,7 +1068,7 @@ func (x *Allocation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Allocation.ProtoReflect.Descriptor instead.
 func (*Allocation) Descriptor() ([]byte, []int) {
-	return file_vessel_vessel_proto_rawDescGZIP(), []int{11}
+	return file_vessel_vessel_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Allocation) GetBookingId() string {
@@ -993,7 +1108,7 @@ type ReleaseRequest struct {
 
 func (x *ReleaseRequest) Reset() {
 	*x = ReleaseRequest{}
-	mi := &file_vessel_vessel_proto_msgTypes[12]
+	mi := &file_vessel_vessel_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1005,7 +1120,7 @@ func (x *ReleaseRequest) String() string {
 func (*ReleaseRequest) ProtoMessage() {}
 
 func (x *ReleaseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_vessel_vessel_proto_msgTypes[12]
+	mi := &file_vessel_vessel_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1018,7 +1133,7 @@ func (x *ReleaseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseRequest.ProtoReflect.Descriptor instead.
 func (*ReleaseRequest) Descriptor() ([]byte, []int) {
-	return file_vessel_vessel_proto_rawDescGZIP(), []int{12}
+	return file_vessel_vessel_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ReleaseRequest) GetBookingId() string {
@@ -1036,7 +1151,7 @@ type ReleaseResponse struct {
 
 func (x *ReleaseResponse) Reset() {
 	*x = ReleaseResponse{}
-	mi := &file_vessel_vessel_proto_msgTypes[13]
+	mi := &file_vessel_vessel_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1048,7 +1163,7 @@ func (x *ReleaseResponse) String() string {
 func (*ReleaseResponse) ProtoMessage() {}
 
 func (x *ReleaseResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_vessel_vessel_proto_msgTypes[13]
+	mi := &file_vessel_vessel_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1061,7 +1176,7 @@ func (x *ReleaseResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseResponse.ProtoReflect.Descriptor instead.
 func (*ReleaseResponse) Descriptor() ([]byte, []int) {
-	return file_vessel_vessel_proto_rawDescGZIP(), []int{13}
+	return file_vessel_vessel_proto_rawDescGZIP(), []int{14}
 }
 
 var File_vessel_vessel_proto protoreflect.FileDescriptor
@@ -1101,7 +1216,17 @@ const file_vessel_vessel_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\tR\x02id\";\n" +
 	"\vListRequest\x12\x14\n" +
 	"\x05limit\x18\x01 \x01(\x05R\x05limit\x12\x16\n" +
-	"\x06cursor\x18\x02 \x01(\tR\x06cursor\"\xec\x02\n" +
+	"\x06cursor\x18\x02 \x01(\tR\x06cursor\"\xdd\x01\n" +
+	"\vVoyageQuery\x12\x14\n" +
+	"\x05limit\x18\x01 \x01(\x05R\x05limit\x12\x16\n" +
+	"\x06cursor\x18\x02 \x01(\tR\x06cursor\x12\x12\n" +
+	"\x04from\x18\x03 \x01(\tR\x04from\x12\x0e\n" +
+	"\x02to\x18\x04 \x01(\tR\x02to\x120\n" +
+	"\x05after\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05after\x12\x10\n" +
+	"\x03teu\x18\x06 \x01(\x05R\x03teu\x12\x16\n" +
+	"\x06weight\x18\a \x01(\x05R\x06weight\x12\x17\n" +
+	"\x04open\x18\b \x01(\bH\x00R\x04open\x88\x01\x01B\a\n" +
+	"\x05_open\"\xa1\x03\n" +
 	"\x06Voyage\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06number\x18\x02 \x01(\tR\x06number\x12\x1b\n" +
@@ -1116,7 +1241,8 @@ const file_vessel_vessel_proto_rawDesc = "" +
 	"\n" +
 	"created_at\x18\n" +
 	" \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x12\x18\n" +
-	"\aversion\x18\v \x01(\x03R\aversion\"\x8e\x01\n" +
+	"\aversion\x18\v \x01(\x03R\aversion\x123\n" +
+	"\acut_off\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\x06cutOff\"\x8e\x01\n" +
 	"\bPortCall\x12\x12\n" +
 	"\x04port\x18\x01 \x01(\tR\x04port\x124\n" +
 	"\aarrival\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\aarrival\x128\n" +
@@ -1164,7 +1290,7 @@ const file_vessel_vessel_proto_rawDesc = "" +
 	"\n" +
 	"\x06CLOSED\x10\x03\x12\f\n" +
 	"\bDEPARTED\x10\x04\x12\r\n" +
-	"\tCOMPLETED\x10\x052\x93\x04\n" +
+	"\tCOMPLETED\x10\x052\xd4\x05\n" +
 	"\rVesselService\x12=\n" +
 	"\rFindAvailable\x12\x15.vessel.Specification\x1a\x10.vessel.Response\"\x03\x90\x02\x01\x12,\n" +
 	"\x06Create\x12\x0e.vessel.Vessel\x1a\x10.vessel.Response\"\x00\x12/\n" +
@@ -1172,7 +1298,10 @@ const file_vessel_vessel_proto_rawDesc = "" +
 	"\x04List\x12\x13.vessel.ListRequest\x1a\x10.vessel.Response\"\x03\x90\x02\x01\x128\n" +
 	"\fCreateVoyage\x12\x0e.vessel.Voyage\x1a\x16.vessel.VoyageResponse\"\x00\x12;\n" +
 	"\tGetVoyage\x12\x11.vessel.VoyageRef\x1a\x16.vessel.VoyageResponse\"\x03\x90\x02\x01\x12?\n" +
-	"\vListVoyages\x12\x13.vessel.ListRequest\x1a\x16.vessel.VoyageResponse\"\x03\x90\x02\x01\x127\n" +
+	"\vListVoyages\x12\x13.vessel.VoyageQuery\x1a\x16.vessel.VoyageResponse\"\x03\x90\x02\x01\x12=\n" +
+	"\vCloseVoyage\x12\x11.vessel.VoyageRef\x1a\x16.vessel.VoyageResponse\"\x03\x90\x02\x02\x12>\n" +
+	"\fDepartVoyage\x12\x11.vessel.VoyageRef\x1a\x16.vessel.VoyageResponse\"\x03\x90\x02\x02\x12@\n" +
+	"\x0eCompleteVoyage\x12\x11.vessel.VoyageRef\x1a\x16.vessel.VoyageResponse\"\x03\x90\x02\x02\x127\n" +
 	"\aReserve\x12\x13.vessel.Reservation\x1a\x12.vessel.Allocation\"\x03\x90\x02\x02\x12?\n" +
 	"\aRelease\x12\x16.vessel.ReleaseRequest\x1a\x17.vessel.ReleaseResponse\"\x03\x90\x02\x02BHZFgithub.com/fairwayfreight/fairway/interface-center/out/vessel;vesselpbb\x06proto3"
 
@@ -1189,7 +1318,7 @@ func file_vessel_vessel_proto_rawDescGZIP() []byte {
 }
 
 var file_vessel_vessel_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_vessel_vessel_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_vessel_vessel_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_vessel_vessel_proto_goTypes = []any{
 	(VoyageState)(0),              // 0: vessel.VoyageState
 	(*Vessel)(nil),                // 1: vessel.Vessel
@@ -1198,53 +1327,62 @@ var file_vessel_vessel_proto_goTypes = []any{
 	(*VesselRef)(nil),             // 4: vessel.VesselRef
 	(*VoyageRef)(nil),             // 5: vessel.VoyageRef
 	(*ListRequest)(nil),           // 6: vessel.ListRequest
-	(*Voyage)(nil),                // 7: vessel.Voyage
-	(*PortCall)(nil),              // 8: vessel.PortCall
-	(*Leg)(nil),                   // 9: vessel.Leg
-	(*VoyageResponse)(nil),        // 10: vessel.VoyageResponse
-	(*Reservation)(nil),           // 11: vessel.Reservation
-	(*Allocation)(nil),            // 12: vessel.Allocation
-	(*ReleaseRequest)(nil),        // 13: vessel.ReleaseRequest
-	(*ReleaseResponse)(nil),       // 14: vessel.ReleaseResponse
-	(*timestamppb.Timestamp)(nil), // 15: google.protobuf.Timestamp
+	(*VoyageQuery)(nil),           // 7: vessel.VoyageQuery
+	(*Voyage)(nil),                // 8: vessel.Voyage
+	(*PortCall)(nil),              // 9: vessel.PortCall
+	(*Leg)(nil),                   // 10: vessel.Leg
+	(*VoyageResponse)(nil),        // 11: vessel.VoyageResponse
+	(*Reservation)(nil),           // 12: vessel.Reservation
+	(*Allocation)(nil),            // 13: vessel.Allocation
+	(*ReleaseRequest)(nil),        // 14: vessel.ReleaseRequest
+	(*ReleaseResponse)(nil),       // 15: vessel.ReleaseResponse
+	(*timestamppb.Timestamp)(nil), // 16: google.protobuf.Timestamp
 }
 var file_vessel_vessel_proto_depIdxs = []int32{
-	15, // 0: vessel.Vessel.created_at:type_name -> google.protobuf.Timestamp
+	16, // 0: vessel.Vessel.created_at:type_name -> google.protobuf.Timestamp
 	1,  // 1: vessel.Response.vessel:type_name -> vessel.Vessel
 	1,  // 2: vessel.Response.vessels:type_name -> vessel.Vessel
-	7,  // 3: vessel.Response.voyage:type_name -> vessel.Voyage
-	0,  // 4: vessel.Voyage.state:type_name -> vessel.VoyageState
-	8,  // 5: vessel.Voyage.calls:type_name -> vessel.PortCall
-	9,  // 6: vessel.Voyage.legs:type_name -> vessel.Leg
-	15, // 7: vessel.Voyage.created_at:type_name -> google.protobuf.Timestamp
-	15, // 8: vessel.PortCall.arrival:type_name -> google.protobuf.Timestamp
-	15, // 9: vessel.PortCall.departure:type_name -> google.protobuf.Timestamp
-	7,  // 10: vessel.VoyageResponse.voyage:type_name -> vessel.Voyage
-	7,  // 11: vessel.VoyageResponse.voyages:type_name -> vessel.Voyage
-	15, // 12: vessel.Reservation.not_before:type_name -> google.protobuf.Timestamp
-	2,  // 13: vessel.VesselService.FindAvailable:input_type -> vessel.Specification
-	1,  // 14: vessel.VesselService.Create:input_type -> vessel.Vessel
-	4,  // 15: vessel.VesselService.Get:input_type -> vessel.VesselRef
-	6,  // 16: vessel.VesselService.List:input_type -> vessel.ListRequest
-	7,  // 17: vessel.VesselService.CreateVoyage:input_type -> vessel.Voyage
-	5,  // 18: vessel.VesselService.GetVoyage:input_type -> vessel.VoyageRef
-	6,  // 19: vessel.VesselService.ListVoyages:input_type -> vessel.ListRequest
-	11, // 20: vessel.VesselService.Reserve:input_type -> vessel.Reservation
-	13, // 21: vessel.VesselService.Release:input_type -> vessel.ReleaseRequest
-	3,  // 22: vessel.VesselService.FindAvailable:output_type -> vessel.Response
-	3,  // 23: vessel.VesselService.Create:output_type -> vessel.Response
-	3,  // 24: vessel.VesselService.Get:output_type -> vessel.Response
-	3,  // 25: vessel.VesselService.List:output_type -> vessel.Response
-	10, // 26: vessel.VesselService.CreateVoyage:output_type -> vessel.VoyageResponse
-	10, // 27: vessel.VesselService.GetVoyage:output_type -> vessel.VoyageResponse
-	10, // 28: vessel.VesselService.ListVoyages:output_type -> vessel.VoyageResponse
-	12, // 29: vessel.VesselService.Reserve:output_type -> vessel.Allocation
-	14, // 30: vessel.VesselService.Release:output_type -> vessel.ReleaseResponse
-	22, // [22:31] is the sub-list for method output_type
-	13, // [13:22] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	8,  // 3: vessel.Response.voyage:type_name -> vessel.Voyage
+	16, // 4: vessel.VoyageQuery.after:type_name -> google.protobuf.Timestamp
+	0,  // 5: vessel.Voyage.state:type_name -> vessel.VoyageState
+	9,  // 6: vessel.Voyage.calls:type_name -> vessel.PortCall
+	10, // 7: vessel.Voyage.legs:type_name -> vessel.Leg
+	16, // 8: vessel.Voyage.created_at:type_name -> google.protobuf.Timestamp
+	16, // 9: vessel.Voyage.cut_off:type_name -> google.protobuf.Timestamp
+	16, // 10: vessel.PortCall.arrival:type_name -> google.protobuf.Timestamp
+	16, // 11: vessel.PortCall.departure:type_name -> google.protobuf.Timestamp
+	8,  // 12: vessel.VoyageResponse.voyage:type_name -> vessel.Voyage
+	8,  // 13: vessel.VoyageResponse.voyages:type_name -> vessel.Voyage
+	16, // 14: vessel.Reservation.not_before:type_name -> google.protobuf.Timestamp
+	2,  // 15: vessel.VesselService.FindAvailable:input_type -> vessel.Specification
+	1,  // 16: vessel.VesselService.Create:input_type -> vessel.Vessel
+	4,  // 17: vessel.VesselService.Get:input_type -> vessel.VesselRef
+	6,  // 18: vessel.VesselService.List:input_type -> vessel.ListRequest
+	8,  // 19: vessel.VesselService.CreateVoyage:input_type -> vessel.Voyage
+	5,  // 20: vessel.VesselService.GetVoyage:input_type -> vessel.VoyageRef
+	7,  // 21: vessel.VesselService.ListVoyages:input_type -> vessel.VoyageQuery
+	5,  // 22: vessel.VesselService.CloseVoyage:input_type -> vessel.VoyageRef
+	5,  // 23: vessel.VesselService.DepartVoyage:input_type -> vessel.VoyageRef
+	5,  // 24: vessel.VesselService.CompleteVoyage:input_type -> vessel.VoyageRef
+	12, // 25: vessel.VesselService.Reserve:input_type -> vessel.Reservation
+	14, // 26: vessel.VesselService.Release:input_type -> vessel.ReleaseRequest
+	3,  // 27: vessel.VesselService.FindAvailable:output_type -> vessel.Response
+	3,  // 28: vessel.VesselService.Create:output_type -> vessel.Response
+	3,  // 29: vessel.VesselService.Get:output_type -> vessel.Response
+	3,  // 30: vessel.VesselService.List:output_type -> vessel.Response
+	11, // 31: vessel.VesselService.CreateVoyage:output_type -> vessel.VoyageResponse
+	11, // 32: vessel.VesselService.GetVoyage:output_type -> vessel.VoyageResponse
+	11, // 33: vessel.VesselService.ListVoyages:output_type -> vessel.VoyageResponse
+	11, // 34: vessel.VesselService.CloseVoyage:output_type -> vessel.VoyageResponse
+	11, // 35: vessel.VesselService.DepartVoyage:output_type -> vessel.VoyageResponse
+	11, // 36: vessel.VesselService.CompleteVoyage:output_type -> vessel.VoyageResponse
+	13, // 37: vessel.VesselService.Reserve:output_type -> vessel.Allocation
+	15, // 38: vessel.VesselService.Release:output_type -> vessel.ReleaseResponse
+	27, // [27:39] is the sub-list for method output_type
+	15, // [15:27] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_vessel_vessel_proto_init() }
@@ -1253,13 +1391,14 @@ func file_vessel_vessel_proto_init() {
 		return
 	}
 	file_vessel_vessel_proto_msgTypes[0].OneofWrappers = []any{}
+	file_vessel_vessel_proto_msgTypes[6].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_vessel_vessel_proto_rawDesc), len(file_vessel_vessel_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   14,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

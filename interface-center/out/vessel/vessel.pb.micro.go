@@ -56,8 +56,17 @@ type VesselService interface {
 	CreateVoyage(ctx context.Context, in *Voyage, opts ...client.CallOption) (*VoyageResponse, error)
 	// GetVoyage finds one voyage with the room on its legs. Errors: not_found.
 	GetVoyage(ctx context.Context, in *VoyageRef, opts ...client.CallOption) (*VoyageResponse, error)
-	// ListVoyages lists voyages, newest first. Errors: invalid.
-	ListVoyages(ctx context.Context, in *ListRequest, opts ...client.CallOption) (*VoyageResponse, error)
+	// ListVoyages lists the voyages that fit, newest first. Errors: invalid.
+	ListVoyages(ctx context.Context, in *VoyageQuery, opts ...client.CallOption) (*VoyageResponse, error)
+	// CloseVoyage ends the booking of a voyage of the caller's. Repeating it is harmless.
+	// Errors: not_found, permission_denied, wrong_state (departed already).
+	CloseVoyage(ctx context.Context, in *VoyageRef, opts ...client.CallOption) (*VoyageResponse, error)
+	// DepartVoyage notes that a voyage of the caller's has sailed; what is still open is closed by it. From then on its bookings
+	// cannot be cancelled. Repeating it is harmless. Errors: not_found, permission_denied, wrong_state (completed already).
+	DepartVoyage(ctx context.Context, in *VoyageRef, opts ...client.CallOption) (*VoyageResponse, error)
+	// CompleteVoyage notes that a departed voyage of the caller's has ended. Its CONFIRMED consignments become COMPLETED within
+	// seconds. Repeating it is harmless. Errors: not_found, permission_denied, wrong_state (not departed yet).
+	CompleteVoyage(ctx context.Context, in *VoyageRef, opts ...client.CallOption) (*VoyageResponse, error)
 	// Reserve takes room for a booking. For the consignment service alone. Repeating it gives the same voyage and takes
 	// nothing twice. Errors: no_capacity, not_found (voyage), wrong_state (voyage closed, or the booking was released),
 	// unavailable (too many unsettled bookings on the voyage).
@@ -139,8 +148,38 @@ func (c *vesselService) GetVoyage(ctx context.Context, in *VoyageRef, opts ...cl
 	return out, nil
 }
 
-func (c *vesselService) ListVoyages(ctx context.Context, in *ListRequest, opts ...client.CallOption) (*VoyageResponse, error) {
+func (c *vesselService) ListVoyages(ctx context.Context, in *VoyageQuery, opts ...client.CallOption) (*VoyageResponse, error) {
 	req := c.c.NewRequest(c.name, "VesselService.ListVoyages", in)
+	out := new(VoyageResponse)
+	err := c.c.Call(ctx, req, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *vesselService) CloseVoyage(ctx context.Context, in *VoyageRef, opts ...client.CallOption) (*VoyageResponse, error) {
+	req := c.c.NewRequest(c.name, "VesselService.CloseVoyage", in)
+	out := new(VoyageResponse)
+	err := c.c.Call(ctx, req, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *vesselService) DepartVoyage(ctx context.Context, in *VoyageRef, opts ...client.CallOption) (*VoyageResponse, error) {
+	req := c.c.NewRequest(c.name, "VesselService.DepartVoyage", in)
+	out := new(VoyageResponse)
+	err := c.c.Call(ctx, req, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *vesselService) CompleteVoyage(ctx context.Context, in *VoyageRef, opts ...client.CallOption) (*VoyageResponse, error) {
+	req := c.c.NewRequest(c.name, "VesselService.CompleteVoyage", in)
 	out := new(VoyageResponse)
 	err := c.c.Call(ctx, req, out, opts...)
 	if err != nil {
@@ -186,8 +225,17 @@ type VesselServiceHandler interface {
 	CreateVoyage(context.Context, *Voyage, *VoyageResponse) error
 	// GetVoyage finds one voyage with the room on its legs. Errors: not_found.
 	GetVoyage(context.Context, *VoyageRef, *VoyageResponse) error
-	// ListVoyages lists voyages, newest first. Errors: invalid.
-	ListVoyages(context.Context, *ListRequest, *VoyageResponse) error
+	// ListVoyages lists the voyages that fit, newest first. Errors: invalid.
+	ListVoyages(context.Context, *VoyageQuery, *VoyageResponse) error
+	// CloseVoyage ends the booking of a voyage of the caller's. Repeating it is harmless.
+	// Errors: not_found, permission_denied, wrong_state (departed already).
+	CloseVoyage(context.Context, *VoyageRef, *VoyageResponse) error
+	// DepartVoyage notes that a voyage of the caller's has sailed; what is still open is closed by it. From then on its bookings
+	// cannot be cancelled. Repeating it is harmless. Errors: not_found, permission_denied, wrong_state (completed already).
+	DepartVoyage(context.Context, *VoyageRef, *VoyageResponse) error
+	// CompleteVoyage notes that a departed voyage of the caller's has ended. Its CONFIRMED consignments become COMPLETED within
+	// seconds. Repeating it is harmless. Errors: not_found, permission_denied, wrong_state (not departed yet).
+	CompleteVoyage(context.Context, *VoyageRef, *VoyageResponse) error
 	// Reserve takes room for a booking. For the consignment service alone. Repeating it gives the same voyage and takes
 	// nothing twice. Errors: no_capacity, not_found (voyage), wrong_state (voyage closed, or the booking was released),
 	// unavailable (too many unsettled bookings on the voyage).
@@ -205,7 +253,10 @@ func RegisterVesselServiceHandler(s server.Server, hdlr VesselServiceHandler, op
 		List(ctx context.Context, in *ListRequest, out *Response) error
 		CreateVoyage(ctx context.Context, in *Voyage, out *VoyageResponse) error
 		GetVoyage(ctx context.Context, in *VoyageRef, out *VoyageResponse) error
-		ListVoyages(ctx context.Context, in *ListRequest, out *VoyageResponse) error
+		ListVoyages(ctx context.Context, in *VoyageQuery, out *VoyageResponse) error
+		CloseVoyage(ctx context.Context, in *VoyageRef, out *VoyageResponse) error
+		DepartVoyage(ctx context.Context, in *VoyageRef, out *VoyageResponse) error
+		CompleteVoyage(ctx context.Context, in *VoyageRef, out *VoyageResponse) error
 		Reserve(ctx context.Context, in *Reservation, out *Allocation) error
 		Release(ctx context.Context, in *ReleaseRequest, out *ReleaseResponse) error
 	}
@@ -244,8 +295,20 @@ func (h *vesselServiceHandler) GetVoyage(ctx context.Context, in *VoyageRef, out
 	return h.VesselServiceHandler.GetVoyage(ctx, in, out)
 }
 
-func (h *vesselServiceHandler) ListVoyages(ctx context.Context, in *ListRequest, out *VoyageResponse) error {
+func (h *vesselServiceHandler) ListVoyages(ctx context.Context, in *VoyageQuery, out *VoyageResponse) error {
 	return h.VesselServiceHandler.ListVoyages(ctx, in, out)
+}
+
+func (h *vesselServiceHandler) CloseVoyage(ctx context.Context, in *VoyageRef, out *VoyageResponse) error {
+	return h.VesselServiceHandler.CloseVoyage(ctx, in, out)
+}
+
+func (h *vesselServiceHandler) DepartVoyage(ctx context.Context, in *VoyageRef, out *VoyageResponse) error {
+	return h.VesselServiceHandler.DepartVoyage(ctx, in, out)
+}
+
+func (h *vesselServiceHandler) CompleteVoyage(ctx context.Context, in *VoyageRef, out *VoyageResponse) error {
+	return h.VesselServiceHandler.CompleteVoyage(ctx, in, out)
 }
 
 func (h *vesselServiceHandler) Reserve(ctx context.Context, in *Reservation, out *Allocation) error {

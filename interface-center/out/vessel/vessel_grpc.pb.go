@@ -24,15 +24,18 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	VesselService_FindAvailable_FullMethodName = "/vessel.VesselService/FindAvailable"
-	VesselService_Create_FullMethodName        = "/vessel.VesselService/Create"
-	VesselService_Get_FullMethodName           = "/vessel.VesselService/Get"
-	VesselService_List_FullMethodName          = "/vessel.VesselService/List"
-	VesselService_CreateVoyage_FullMethodName  = "/vessel.VesselService/CreateVoyage"
-	VesselService_GetVoyage_FullMethodName     = "/vessel.VesselService/GetVoyage"
-	VesselService_ListVoyages_FullMethodName   = "/vessel.VesselService/ListVoyages"
-	VesselService_Reserve_FullMethodName       = "/vessel.VesselService/Reserve"
-	VesselService_Release_FullMethodName       = "/vessel.VesselService/Release"
+	VesselService_FindAvailable_FullMethodName  = "/vessel.VesselService/FindAvailable"
+	VesselService_Create_FullMethodName         = "/vessel.VesselService/Create"
+	VesselService_Get_FullMethodName            = "/vessel.VesselService/Get"
+	VesselService_List_FullMethodName           = "/vessel.VesselService/List"
+	VesselService_CreateVoyage_FullMethodName   = "/vessel.VesselService/CreateVoyage"
+	VesselService_GetVoyage_FullMethodName      = "/vessel.VesselService/GetVoyage"
+	VesselService_ListVoyages_FullMethodName    = "/vessel.VesselService/ListVoyages"
+	VesselService_CloseVoyage_FullMethodName    = "/vessel.VesselService/CloseVoyage"
+	VesselService_DepartVoyage_FullMethodName   = "/vessel.VesselService/DepartVoyage"
+	VesselService_CompleteVoyage_FullMethodName = "/vessel.VesselService/CompleteVoyage"
+	VesselService_Reserve_FullMethodName        = "/vessel.VesselService/Reserve"
+	VesselService_Release_FullMethodName        = "/vessel.VesselService/Release"
 )
 
 // VesselServiceClient is the client API for VesselService service.
@@ -53,8 +56,17 @@ type VesselServiceClient interface {
 	CreateVoyage(ctx context.Context, in *Voyage, opts ...grpc.CallOption) (*VoyageResponse, error)
 	// GetVoyage finds one voyage with the room on its legs. Errors: not_found.
 	GetVoyage(ctx context.Context, in *VoyageRef, opts ...grpc.CallOption) (*VoyageResponse, error)
-	// ListVoyages lists voyages, newest first. Errors: invalid.
-	ListVoyages(ctx context.Context, in *ListRequest, opts ...grpc.CallOption) (*VoyageResponse, error)
+	// ListVoyages lists the voyages that fit, newest first. Errors: invalid.
+	ListVoyages(ctx context.Context, in *VoyageQuery, opts ...grpc.CallOption) (*VoyageResponse, error)
+	// CloseVoyage ends the booking of a voyage of the caller's. Repeating it is harmless.
+	// Errors: not_found, permission_denied, wrong_state (departed already).
+	CloseVoyage(ctx context.Context, in *VoyageRef, opts ...grpc.CallOption) (*VoyageResponse, error)
+	// DepartVoyage notes that a voyage of the caller's has sailed; what is still open is closed by it. From then on its bookings
+	// cannot be cancelled. Repeating it is harmless. Errors: not_found, permission_denied, wrong_state (completed already).
+	DepartVoyage(ctx context.Context, in *VoyageRef, opts ...grpc.CallOption) (*VoyageResponse, error)
+	// CompleteVoyage notes that a departed voyage of the caller's has ended. Its CONFIRMED consignments become COMPLETED within
+	// seconds. Repeating it is harmless. Errors: not_found, permission_denied, wrong_state (not departed yet).
+	CompleteVoyage(ctx context.Context, in *VoyageRef, opts ...grpc.CallOption) (*VoyageResponse, error)
 	// Reserve takes room for a booking. For the consignment service alone. Repeating it gives the same voyage and takes
 	// nothing twice. Errors: no_capacity, not_found (voyage), wrong_state (voyage closed, or the booking was released),
 	// unavailable (too many unsettled bookings on the voyage).
@@ -132,10 +144,40 @@ func (c *vesselServiceClient) GetVoyage(ctx context.Context, in *VoyageRef, opts
 	return out, nil
 }
 
-func (c *vesselServiceClient) ListVoyages(ctx context.Context, in *ListRequest, opts ...grpc.CallOption) (*VoyageResponse, error) {
+func (c *vesselServiceClient) ListVoyages(ctx context.Context, in *VoyageQuery, opts ...grpc.CallOption) (*VoyageResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(VoyageResponse)
 	err := c.cc.Invoke(ctx, VesselService_ListVoyages_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *vesselServiceClient) CloseVoyage(ctx context.Context, in *VoyageRef, opts ...grpc.CallOption) (*VoyageResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(VoyageResponse)
+	err := c.cc.Invoke(ctx, VesselService_CloseVoyage_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *vesselServiceClient) DepartVoyage(ctx context.Context, in *VoyageRef, opts ...grpc.CallOption) (*VoyageResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(VoyageResponse)
+	err := c.cc.Invoke(ctx, VesselService_DepartVoyage_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *vesselServiceClient) CompleteVoyage(ctx context.Context, in *VoyageRef, opts ...grpc.CallOption) (*VoyageResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(VoyageResponse)
+	err := c.cc.Invoke(ctx, VesselService_CompleteVoyage_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -180,8 +222,17 @@ type VesselServiceServer interface {
 	CreateVoyage(context.Context, *Voyage) (*VoyageResponse, error)
 	// GetVoyage finds one voyage with the room on its legs. Errors: not_found.
 	GetVoyage(context.Context, *VoyageRef) (*VoyageResponse, error)
-	// ListVoyages lists voyages, newest first. Errors: invalid.
-	ListVoyages(context.Context, *ListRequest) (*VoyageResponse, error)
+	// ListVoyages lists the voyages that fit, newest first. Errors: invalid.
+	ListVoyages(context.Context, *VoyageQuery) (*VoyageResponse, error)
+	// CloseVoyage ends the booking of a voyage of the caller's. Repeating it is harmless.
+	// Errors: not_found, permission_denied, wrong_state (departed already).
+	CloseVoyage(context.Context, *VoyageRef) (*VoyageResponse, error)
+	// DepartVoyage notes that a voyage of the caller's has sailed; what is still open is closed by it. From then on its bookings
+	// cannot be cancelled. Repeating it is harmless. Errors: not_found, permission_denied, wrong_state (completed already).
+	DepartVoyage(context.Context, *VoyageRef) (*VoyageResponse, error)
+	// CompleteVoyage notes that a departed voyage of the caller's has ended. Its CONFIRMED consignments become COMPLETED within
+	// seconds. Repeating it is harmless. Errors: not_found, permission_denied, wrong_state (not departed yet).
+	CompleteVoyage(context.Context, *VoyageRef) (*VoyageResponse, error)
 	// Reserve takes room for a booking. For the consignment service alone. Repeating it gives the same voyage and takes
 	// nothing twice. Errors: no_capacity, not_found (voyage), wrong_state (voyage closed, or the booking was released),
 	// unavailable (too many unsettled bookings on the voyage).
@@ -217,8 +268,17 @@ func (UnimplementedVesselServiceServer) CreateVoyage(context.Context, *Voyage) (
 func (UnimplementedVesselServiceServer) GetVoyage(context.Context, *VoyageRef) (*VoyageResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetVoyage not implemented")
 }
-func (UnimplementedVesselServiceServer) ListVoyages(context.Context, *ListRequest) (*VoyageResponse, error) {
+func (UnimplementedVesselServiceServer) ListVoyages(context.Context, *VoyageQuery) (*VoyageResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListVoyages not implemented")
+}
+func (UnimplementedVesselServiceServer) CloseVoyage(context.Context, *VoyageRef) (*VoyageResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CloseVoyage not implemented")
+}
+func (UnimplementedVesselServiceServer) DepartVoyage(context.Context, *VoyageRef) (*VoyageResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DepartVoyage not implemented")
+}
+func (UnimplementedVesselServiceServer) CompleteVoyage(context.Context, *VoyageRef) (*VoyageResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CompleteVoyage not implemented")
 }
 func (UnimplementedVesselServiceServer) Reserve(context.Context, *Reservation) (*Allocation, error) {
 	return nil, status.Error(codes.Unimplemented, "method Reserve not implemented")
@@ -356,7 +416,7 @@ func _VesselService_GetVoyage_Handler(srv interface{}, ctx context.Context, dec 
 }
 
 func _VesselService_ListVoyages_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(ListRequest)
+	in := new(VoyageQuery)
 	if err := dec(in); err != nil {
 		return nil, err
 	}
@@ -368,7 +428,61 @@ func _VesselService_ListVoyages_Handler(srv interface{}, ctx context.Context, de
 		FullMethod: VesselService_ListVoyages_FullMethodName,
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(VesselServiceServer).ListVoyages(ctx, req.(*ListRequest))
+		return srv.(VesselServiceServer).ListVoyages(ctx, req.(*VoyageQuery))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _VesselService_CloseVoyage_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(VoyageRef)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VesselServiceServer).CloseVoyage(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VesselService_CloseVoyage_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VesselServiceServer).CloseVoyage(ctx, req.(*VoyageRef))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _VesselService_DepartVoyage_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(VoyageRef)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VesselServiceServer).DepartVoyage(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VesselService_DepartVoyage_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VesselServiceServer).DepartVoyage(ctx, req.(*VoyageRef))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _VesselService_CompleteVoyage_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(VoyageRef)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VesselServiceServer).CompleteVoyage(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VesselService_CompleteVoyage_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VesselServiceServer).CompleteVoyage(ctx, req.(*VoyageRef))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -443,6 +557,18 @@ var VesselService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListVoyages",
 			Handler:    _VesselService_ListVoyages_Handler,
+		},
+		{
+			MethodName: "CloseVoyage",
+			Handler:    _VesselService_CloseVoyage_Handler,
+		},
+		{
+			MethodName: "DepartVoyage",
+			Handler:    _VesselService_DepartVoyage_Handler,
+		},
+		{
+			MethodName: "CompleteVoyage",
+			Handler:    _VesselService_CompleteVoyage_Handler,
 		},
 		{
 			MethodName: "Reserve",
