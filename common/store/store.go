@@ -66,7 +66,7 @@ type Schema struct {
 	Indexes []IndexSchema
 }
 
-// IndexSchema is one index. In a unique index no two documents share a Key.Match.
+// IndexSchema is one index. In a unique index no two documents share a Key, which is Match and Order together.
 type IndexSchema struct {
 	Name   string
 	Unique bool
@@ -113,7 +113,7 @@ type Outbox interface {
 	Settle(ctx context.Context, done []Waiting) error
 	// Signal receives when events may have come that nobody has claimed; it may also receive for nothing.
 	Signal() <-chan struct{}
-	// Depth is the number of documents with waiting events, for whoever watches whether events get through.
+	// Depth is the number of waiting events, for whoever watches whether events get through.
 	Depth(ctx context.Context) (int, error)
 }
 

@@ -2,8 +2,8 @@ package trace
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/hex"
-	"fmt"
 
 	"github.com/uber/jaeger-client-go"
 
@@ -44,11 +44,20 @@ func Headers(ctx context.Context) (parent, state string) {
 	if !ok {
 		return "", ""
 	}
-	flags := "00"
+	flags := "-00"
 	if p.span.IsSampled() {
-		flags = "01"
+		flags = "-01"
 	}
-	return "00-" + traceID(p.span) + "-" + fmt.Sprintf("%016x", uint64(p.span.SpanID())) + "-" + flags, p.state
+	id := p.span.TraceID()
+	text := append(make([]byte, 0, 55), "00-"...)
+	text = appendHex(appendHex(text, id.High), id.Low)
+	text = appendHex(append(text, '-'), uint64(p.span.SpanID()))
+	return string(append(text, flags...)), p.state
+}
+
+// appendHex appends 16 hex digits.
+func appendHex(b []byte, n uint64) []byte {
+	return hex.AppendEncode(b, binary.BigEndian.AppendUint64(nil, n))
 }
 
 // Continue puts ctx into the trace that a traceparent names, as work that follows from it: events and settled leftovers.
@@ -63,7 +72,7 @@ func Continue(ctx context.Context, traceparent string) context.Context {
 
 func traceID(span jaeger.SpanContext) string {
 	id := span.TraceID()
-	return fmt.Sprintf("%016x%016x", id.High, id.Low)
+	return string(appendHex(appendHex(make([]byte, 0, 32), id.High), id.Low))
 }
 
 func parse(header func(string) string) (position, bool) {

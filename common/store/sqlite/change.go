@@ -18,9 +18,13 @@ func (t *table) Insert(ctx context.Context, r store.Record) error {
 	if err := r.Check(t.schema); err != nil {
 		return err
 	}
-	added := entries(t.schema, r.Keys)
-	w := &write{size: len(r.Body), applied: func() { t.waitingChanged(false, len(r.Outbox) > 0) }}
-	w.apply = func(s *session) error { return t.insert(s, r, added) }
+	p := t.prepare(r)
+	var waiting []waitingEvent
+	w := &write{size: len(r.Body), applied: func() { t.waitlist.add(waiting) }}
+	w.apply = func(s *session) (err error) {
+		waiting, err = t.insert(s, p)
+		return err
+	}
 	return t.db.write(ctx, w)
 }
 
@@ -29,19 +33,23 @@ func (t *table) InsertMany(ctx context.Context, list []store.Record) (int, error
 	if len(list) > store.MaxBatch {
 		return 0, fmt.Errorf("%d records: want at most %d", len(list), store.MaxBatch)
 	}
-	added := make([][]entry, len(list))
 	w := &write{}
+	all := make([]prepared, len(list))
 	for i, r := range list {
 		if err := r.Check(t.schema); err != nil {
 			return 0, err
 		}
-		added[i] = entries(t.schema, r.Keys)
+		all[i] = t.prepare(r)
 		w.size += len(r.Body)
 	}
-	n, refused := 0, error(nil)
+	var (
+		n       int
+		refused error
+		waiting []waitingEvent
+	)
 	w.apply = func(s *session) error {
-		for n, refused = 0, nil; n < len(list); n++ {
-			err := t.insert(s, list[n], added[n])
+		for ; n < len(all); n++ {
+			events, err := t.insert(s, all[n])
 			if refusal(err) {
 				refused = err
 				return nil
@@ -49,38 +57,50 @@ func (t *table) InsertMany(ctx context.Context, list []store.Record) (int, error
 			if err != nil {
 				return err
 			}
+			waiting = append(waiting, events...)
 		}
 		return nil
 	}
-	w.applied = func() {
-		for _, r := range list[:n] {
-			t.waitingChanged(false, len(r.Outbox) > 0)
-		}
-	}
+	w.applied = func() { t.waitlist.add(waiting) }
 	if err := t.db.write(ctx, w); err != nil {
 		return 0, err
 	}
 	return n, refused
 }
 
-func (t *table) insert(s *session, r store.Record, added []entry) error {
-	for _, e := range added {
-		if err := t.checkFree(s, e, t.sql.indexes[e.index].owner, e.Match); err != nil {
+// insert returns the events that wait once it has been committed.
+func (t *table) insert(s *session, r prepared) ([]waitingEvent, error) {
+	for _, e := range r.entries {
+		if err := t.checkFree(s, e, t.sql.indexes[e.index].owner, e.Match, e.Order); err != nil {
 			if err := s.row(t.sql.get, []any{r.ID}, new(any), new(any), new(any)); err == nil {
-				return &store.DuplicateError{Index: store.ByID}
+				return nil, &store.DuplicateError{Index: store.ByID}
 			}
-			return err
+			return nil, err
 		}
 	}
-	waiting, outbox := t.appendEvents(nil, r.Outbox)
-	changed, err := s.exec(t.sql.insert, r.ID, r.Body, encodeEntries(added), waiting, outbox)
+	changed, err := s.exec(t.sql.insert, r.ID, r.Body, r.keys)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if changed == 0 {
-		return &store.DuplicateError{Index: store.ByID}
+		return nil, &store.DuplicateError{Index: store.ByID}
 	}
-	return t.addEntries(s, r.ID, added)
+	if err := t.addEntries(s, r.ID, r.entries); err != nil {
+		return nil, err
+	}
+	return t.addEvents(s, r.ID, r.Outbox)
+}
+
+// prepared is a record with all that can be made of it before it is the writer's turn, which everybody waits for.
+type prepared struct {
+	store.Record
+	entries []entry
+	keys    []byte // the entries, encoded
+}
+
+func (t *table) prepare(r store.Record) prepared {
+	list := entries(t.schema, r.Keys)
+	return prepared{Record: r, entries: list, keys: encodeEntries(list)}
 }
 
 // Replace writes over a record.
@@ -88,10 +108,11 @@ func (t *table) Replace(ctx context.Context, r store.Record) error {
 	if err := r.Check(t.schema); err != nil {
 		return err
 	}
-	var had bool
-	w := &write{size: len(r.Body), applied: func() { t.waitingChanged(had, had || len(r.Outbox) > 0) }}
+	p := t.prepare(r)
+	var waiting []waitingEvent
+	w := &write{size: len(r.Body), applied: func() { t.waitlist.add(waiting) }}
 	w.apply = func(s *session) (err error) {
-		had, err = t.replace(s, r, entries(t.schema, r.Keys))
+		waiting, err = t.replace(s, p)
 		return err
 	}
 	return t.db.write(ctx, w)
@@ -103,73 +124,71 @@ func (t *table) ReplaceMany(ctx context.Context, list []store.Record) ([]error, 
 		return nil, fmt.Errorf("%d records: want at most %d", len(list), store.MaxBatch)
 	}
 	w := &write{}
-	for _, r := range list {
+	all := make([]prepared, len(list))
+	for i, r := range list {
 		if err := r.Check(t.schema); err != nil {
 			return nil, err
 		}
+		all[i] = t.prepare(r)
 		w.size += len(r.Body)
 	}
-	refused, had := make([]error, len(list)), make([]bool, len(list))
+	refused := make([]error, len(list))
+	var waiting []waitingEvent
 	w.apply = func(s *session) error {
-		for i, r := range list {
-			had[i], refused[i] = t.replace(s, r, entries(t.schema, r.Keys))
-			if refused[i] != nil && !refusal(refused[i]) {
-				return refused[i]
+		for i, r := range all {
+			events, err := t.replace(s, r)
+			if err != nil && !refusal(err) {
+				return err
 			}
+			refused[i] = err
+			waiting = append(waiting, events...)
 		}
 		return nil
 	}
-	w.applied = func() {
-		for i, r := range list {
-			if refused[i] == nil {
-				t.waitingChanged(had[i], had[i] || len(r.Outbox) > 0)
-			}
-		}
-	}
+	w.applied = func() { t.waitlist.add(waiting) }
 	if err := t.db.write(ctx, w); err != nil {
 		return nil, err
 	}
 	return refused, nil
 }
 
-// replace also tells whether events had been waiting before.
-func (t *table) replace(s *session, r store.Record, now []entry) (had bool, err error) {
+// replace returns the events that wait once it has been committed.
+func (t *table) replace(s *session, r prepared) ([]waitingEvent, error) {
 	before, err := t.stored(s, r.ID, r.Version)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
-	added, dropped := without(now, before.entries), without(before.entries, now)
+	added, dropped := without(r.entries, before.entries), without(before.entries, r.entries)
 	for _, e := range added {
-		if err := t.checkFree(s, e, t.sql.indexes[e.index].rival, e.Match, r.ID); err != nil {
-			return false, err
+		if err := t.checkFree(s, e, t.sql.indexes[e.index].rival, e.Match, e.Order, r.ID); err != nil {
+			return nil, err
 		}
 	}
-	if len(r.Outbox) == 0 {
-		_, err = s.exec(t.sql.update, before.version+1, r.Body, encodeEntries(now), r.ID)
-	} else {
-		waiting, outbox := t.appendEvents(before.outbox, r.Outbox)
-		_, err = s.exec(t.sql.updateOutbox, before.version+1, r.Body, encodeEntries(now), waiting, outbox, r.ID)
-	}
-	if err != nil {
-		return false, err
+	if _, err = s.exec(t.sql.update, before.version+1, r.Body, r.keys, r.ID); err != nil {
+		return nil, err
 	}
 	if err := t.dropEntries(s, r.ID, dropped); err != nil {
-		return false, err
+		return nil, err
 	}
-	return len(before.outbox) > 0, t.addEntries(s, r.ID, added)
+	if err := t.addEntries(s, r.ID, added); err != nil {
+		return nil, err
+	}
+	return t.addEvents(s, r.ID, r.Outbox)
 }
 
 // Delete removes a record.
 func (t *table) Delete(ctx context.Context, id string, version int64) error {
-	var had bool
-	w := &write{applied: func() { t.waitingChanged(had, false) }}
+	var events int64
+	w := &write{applied: func() { t.waitlist.dropped(id, events) }}
 	w.apply = func(s *session) error {
 		before, err := t.stored(s, id, version)
 		if err != nil {
 			return err
 		}
-		had = len(before.outbox) > 0
 		if _, err := s.exec(t.sql.destroy, id); err != nil {
+			return err
+		}
+		if events, err = t.dropEvents(s, id); err != nil {
 			return err
 		}
 		return t.dropEntries(s, id, before.entries)
@@ -181,7 +200,6 @@ func (t *table) Delete(ctx context.Context, id string, version int64) error {
 type state struct {
 	version int64
 	entries []entry
-	outbox  []byte
 }
 
 // stored reads the row that a write was decided on; version 0 stands for any.
@@ -190,7 +208,7 @@ func (t *table) stored(s *session, id string, version int64) (state, error) {
 		st   state
 		keys []byte
 	)
-	err := s.row(t.sql.stored, []any{id}, &st.version, &keys, &st.outbox)
+	err := s.row(t.sql.stored, []any{id}, &st.version, &keys)
 	if errors.Is(err, sql.ErrNoRows) {
 		return st, store.ErrNotFound
 	}

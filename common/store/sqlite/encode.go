@@ -7,10 +7,10 @@ import (
 	"github.com/fairwayfreight/fairway/common/store"
 )
 
-// Index entries and waiting events are kept in their document's row as plain sequences: numbers as unsigned varints, texts
-// with their length before them. That is a fraction of the time that JSON takes, and no text needs escaping.
+// Index entries are kept in their document's row as a plain sequence of texts, each with its length before it as an unsigned
+// varint. That is a fraction of the time that JSON takes, and no text needs escaping.
 
-var errCorrupt = errors.New("the stored entries or events cannot be read")
+var errCorrupt = errors.New("the stored index entries cannot be read")
 
 // entry is one row of an index table, without the id.
 type entry struct {
@@ -61,35 +61,6 @@ func decodeEntries(b []byte) ([]entry, error) {
 	return list, nil
 }
 
-// waitingEvent is an event in an outbox. Sequence numbers rise over all events of a collection.
-type waitingEvent struct {
-	sequence int64
-	store.Event
-}
-
-// encodeEvents appends to b, which may be the encoding of earlier events. It gives nil for none at all.
-func encodeEvents(b []byte, list []waitingEvent) []byte {
-	for _, e := range list {
-		b = binary.AppendUvarint(b, uint64(e.sequence))
-		b = appendText(b, e.ID)
-		b = appendText(b, e.Body)
-	}
-	return b
-}
-
-func decodeEvents(b []byte) ([]waitingEvent, error) {
-	var list []waitingEvent
-	r := reader{b}
-	for len(r.rest) > 0 {
-		e := waitingEvent{int64(r.number()), store.Event{ID: string(r.bytes()), Body: r.bytes()}}
-		if r.rest == nil {
-			return nil, errCorrupt
-		}
-		list = append(list, e)
-	}
-	return list, nil
-}
-
 func appendText[T string | []byte](b []byte, text T) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(text))), text...)
 }
@@ -97,23 +68,13 @@ func appendText[T string | []byte](b []byte, text T) []byte {
 // reader takes a sequence apart; rest is nil once something did not fit.
 type reader struct{ rest []byte }
 
-func (r *reader) number() uint64 {
-	n, size := binary.Uvarint(r.rest)
-	if size <= 0 {
-		r.rest = nil
-		return 0
-	}
-	r.rest = r.rest[size:]
-	return n
-}
-
 func (r *reader) bytes() []byte {
-	n := r.number()
-	if r.rest == nil || n > uint64(len(r.rest)) {
+	n, size := binary.Uvarint(r.rest)
+	if size <= 0 || n > uint64(len(r.rest)-size) {
 		r.rest = nil
 		return nil
 	}
-	b := r.rest[:n:n]
-	r.rest = r.rest[n:]
+	b := r.rest[size:][:n:n]
+	r.rest = r.rest[size:][n:]
 	return b
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"net/url"
 
 	_ "modernc.org/sqlite" // the driver "sqlite" of database/sql
@@ -24,6 +25,32 @@ func openWriter(path string) (*session, error) {
 	return openSession(path, url.Values{"_pragma": {
 		"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "wal_autocheckpoint(2000)", "cache_size(-16384)",
 	}})
+}
+
+// layout is the number of the tables' present form, which every file carries (SQLite's user_version).
+const layout = 2
+
+// prepare makes a new file ready, and refuses one whose tables have another form.
+func (s *session) prepare() error {
+	var found, tables int
+	if err := s.row(`PRAGMA user_version`, nil, &found); err != nil {
+		return err
+	}
+	if err := s.row(`SELECT count(*) FROM sqlite_master`, nil, &tables); err != nil {
+		return err
+	}
+	if tables > 0 && found != layout {
+		return fmt.Errorf("its documents are in form %d, which another version of Fairway wrote; this one reads form %d", found, layout)
+	}
+	for _, statement := range []string{
+		fmt.Sprintf(`PRAGMA user_version = %d`, layout),
+		`CREATE TABLE IF NOT EXISTS health (one INTEGER PRIMARY KEY, at INTEGER)`,
+	} {
+		if _, err := s.exec(statement); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func openReader(path string) (*session, error) {

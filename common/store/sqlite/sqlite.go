@@ -170,7 +170,7 @@ func (db *DB) Close() error {
 func (db *DB) release() error {
 	var errs []error
 	for _, t := range db.tables {
-		t.claims.stop()
+		t.waitlist.stop()
 	}
 	for range len(db.readers) {
 		errs = append(errs, (<-db.readers).close())

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"sync/atomic"
 
 	"github.com/fairwayfreight/fairway/common/store"
 )
@@ -16,15 +15,14 @@ type table struct {
 	db     *DB
 	schema store.Schema
 	sql    statements
-	claims *claims
-	// depth is the number of documents with waiting events.
-	depth atomic.Int64
+	// waitlist is what waits in the outbox.
+	waitlist *waitlist
 	// sequence is the number of the youngest event. Only the writer's goroutine touches it.
 	sequence int64
 }
 
 func newTable(db *DB, schema store.Schema) *table {
-	return &table{db: db, schema: schema, sql: documentStatements(schema), claims: newClaims(db.now)}
+	return &table{db: db, schema: schema, sql: documentStatements(schema), waitlist: newWaitlist(db.now)}
 }
 
 // Get finds a record by id.

@@ -56,7 +56,7 @@ func startWriter(path string, log *slog.Logger) (*writer, error) {
 	if err := w.connect(); err != nil {
 		return nil, err
 	}
-	if _, err := w.session.exec(`CREATE TABLE IF NOT EXISTS health (one INTEGER PRIMARY KEY, at INTEGER)`); err != nil {
+	if err := w.session.prepare(); err != nil {
 		return nil, errors.Join(err, w.session.close())
 	}
 	go w.run()

@@ -134,7 +134,7 @@ func TestFailedCommitFailsTheWholeGroupAndNothingIsApplied(t *testing.T) {
 		t.Fatalf("found %v, %v, want only what was there before", found, err)
 	}
 	if n, err := table.Depth(t.Context()); n != 1 || err != nil {
-		t.Fatalf("%d outboxes wait, %v, want 1", n, err)
+		t.Fatalf("%d events wait, %v, want 1", n, err)
 	}
 	for i := range 10 {
 		if err := table.Insert(t.Context(), ship(fmt.Sprint(i))); err != nil {
@@ -142,7 +142,7 @@ func TestFailedCommitFailsTheWholeGroupAndNothingIsApplied(t *testing.T) {
 		}
 	}
 	if n, err := table.Depth(t.Context()); n != 11 || err != nil {
-		t.Fatalf("%d outboxes wait, %v, want 11", n, err)
+		t.Fatalf("%d events wait, %v, want 11", n, err)
 	}
 }
 
@@ -168,7 +168,7 @@ func TestFailingWriteTakesBackItsWholeGroup(t *testing.T) {
 		t.Fatalf("of the group that failed, one record gives %v, want not found", err)
 	}
 	if n, err := table.Depth(t.Context()); n != 0 || err != nil {
-		t.Fatalf("%d outboxes wait, %v, want none", n, err)
+		t.Fatalf("%d events wait, %v, want none", n, err)
 	}
 	if err := table.Insert(t.Context(), ship("a")); err != nil {
 		t.Fatalf("after the failure: %v", err)

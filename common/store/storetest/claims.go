@@ -16,7 +16,7 @@ var claimTests = []test{
 		f.ok(f.table.Replace(f.ctx, thing("a", at(1), events("3"))))
 		f.claims(10, "b: 2")
 		f.claims(10)
-		f.depth(2)
+		f.depth(3)
 	}},
 	{"a claim that settles nothing ends and the events come again", func(f *fixture) {
 		f.insert(thing("a", events("1")))

@@ -152,7 +152,7 @@ func (f *fixture) depth(want int) {
 	got, err := f.table.Depth(f.ctx)
 	f.ok(err)
 	if got != want {
-		f.Fatalf("%d documents have waiting events, want %d", got, want)
+		f.Fatalf("%d events wait, want %d", got, want)
 	}
 }
 

@@ -37,11 +37,13 @@ var writeTests = []test{
 		f.insert(thing("a", key("email", "e")))
 		f.duplicate(f.table.Insert(f.ctx, thing("a", key("email", "e"))), store.ByID)
 	}},
-	{"a unique key binds other records only, whatever its order", func(f *fixture) {
+	{"a unique key is match and order together, and binds other records only", func(f *fixture) {
 		f.insert(thing("a", ordered("email", "e", "1"), ordered("email", "e", "2")))
-		f.duplicate(f.table.Insert(f.ctx, thing("b", ordered("email", "e", "3"))), "email")
-		f.ok(f.table.Replace(f.ctx, thing("a", at(1), ordered("email", "e", "3"))))
-		f.finds(store.Query{Index: "email", Match: "e"}, "a")
+		f.duplicate(f.table.Insert(f.ctx, thing("b", ordered("email", "e", "2"))), "email")
+		f.insert(thing("b", ordered("email", "e", "3")))
+		f.duplicate(f.table.Replace(f.ctx, thing("a", at(1), ordered("email", "e", "3"))), "email")
+		f.ok(f.table.Replace(f.ctx, thing("a", at(1), ordered("email", "e", "1"))))
+		f.finds(store.Query{Index: "email", Match: "e"}, "a", "b")
 	}},
 	{"many records are read at once and missing ones passed over", func(f *fixture) {
 		want := map[string]string{}
