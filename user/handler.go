@@ -3,15 +3,15 @@ package user
 import (
 	"context"
 	"errors"
-	"fmt"
+	"slices"
 	"time"
 
-	"github.com/google/uuid"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/fairwayfreight/fairway/common/auth"
 	"github.com/fairwayfreight/fairway/common/event"
 	"github.com/fairwayfreight/fairway/common/fault"
+	"github.com/fairwayfreight/fairway/common/idempotency"
 	"github.com/fairwayfreight/fairway/common/rule"
 	"github.com/fairwayfreight/fairway/common/store"
 	userpb "github.com/fairwayfreight/fairway/interface-center/out/user"
@@ -32,16 +32,16 @@ func (h *handler) Create(ctx context.Context, req *userpb.User, rsp *userpb.Resp
 	if err := fault.InvalidFields(rule.SignUp(req)); err != nil {
 		return err
 	}
-	id, err := uuid.NewV7()
+	id, err := idempotency.NewID(ctx)
 	if err != nil {
-		return fmt.Errorf("make an id: %w", err)
+		return err
 	}
 	hash, err := h.passwords.Hash(ctx, req.GetPassword())
 	if err != nil {
 		return err
 	}
 	account := Account{
-		ID:           id.String(),
+		ID:           id,
 		Name:         req.GetName(),
 		Company:      req.GetCompany(),
 		Email:        req.GetEmail(),
@@ -59,6 +59,9 @@ func (h *handler) Create(ctx context.Context, req *userpb.User, rsp *userpb.Resp
 		return err
 	}
 	doc, err := h.accounts.Insert(ctx, account, record)
+	if store.IsDuplicate(err, store.ByID) { // an earlier attempt of this request got so far, see idempotency.NewID
+		doc, err = h.accounts.Get(ctx, id)
+	}
 	if store.IsDuplicate(err, byEmail) {
 		return fault.New(fault.EmailTaken, "an account with this e-mail exists")
 	}
@@ -170,7 +173,35 @@ func (h *handler) GetKeys(_ context.Context, _ *userpb.KeysRequest, rsp *userpb.
 	return nil
 }
 
-// Grant STUB
-func (h *handler) Grant(context.Context, *userpb.GrantRequest, *userpb.Response) error {
-	return fault.New(fault.Unimplemented, "stub")
+// Grant gives an account the role admin, or takes it back. The event says that the operator did it, who is no person, and
+// the person whose account it is may see it. Where nothing is to change there is no event.
+func (h *handler) Grant(ctx context.Context, req *userpb.GrantRequest, rsp *userpb.Response) error {
+	named := &userpb.User{Email: req.GetEmail()}
+	rule.NormalizeUser(named)
+	found, err := h.find(ctx, named.GetEmail())
+	if err != nil {
+		return err
+	}
+	if found.Version == 0 {
+		return fault.New(fault.NotFound, "there is no account with this e-mail")
+	}
+	doc, err := h.accounts.Update(ctx, found.Value.ID, func(doc *store.Document[Account]) ([]store.Event, error) {
+		account, action := &doc.Value, "admin_revoked"
+		if slices.Contains(account.Roles, auth.RoleAdmin) == req.GetAdmin() {
+			return nil, store.ErrUnchanged
+		}
+		account.Roles = slices.DeleteFunc(account.Roles, func(role string) bool { return role == auth.RoleAdmin })
+		if req.GetAdmin() {
+			account.Roles, action = append(account.Roles, auth.RoleAdmin), "admin_granted"
+		}
+		changed := event.New(ctx, h.now(), "user", action, account.ID, doc.Version)
+		changed.Audience = []string{account.ID}
+		record, err := changed.Record(map[string]any{"roles": account.Roles})
+		return []store.Event{record}, err
+	})
+	if err != nil {
+		return err
+	}
+	rsp.User = message(doc)
+	return nil
 }

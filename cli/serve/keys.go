@@ -20,8 +20,9 @@ func KeysCommand(streams cli.Streams) *cobra.Command {
 	keys.AddCommand(&cobra.Command{
 		Use:   "create DIR",
 		Short: "Make the keys that are missing in a directory",
-		Long: "Make the keys that are missing in a directory: one that signs people's tokens and one for each service, readable\n" +
-			"by their owner alone. Keys that exist stay. In development serve does this by itself, in production never.",
+		Long: "Make the keys that are missing in a directory: one that signs people's tokens, one for each service, and the\n" +
+			"operator's, with which fairway admin makes admins; readable by their owner alone. Keys that exist stay. In\n" +
+			"development serve does this by itself, in production never.",
 		Example: `  fairway keys create /etc/fairway/keys`,
 		Args:    cli.OneArg("a DIR"),
 		RunE: func(_ *cobra.Command, args []string) error {

@@ -20,7 +20,8 @@ func internal(names ...string) Rule   { return Rule{services: names} }
 func (r Rule) internalOnly() bool     { return len(r.services) > 0 }
 func method(service, e string) string { return service + "." + e }
 
-// Operator is the name under which whoever runs Fairway signs, with a key that lies beside those of the services.
+// Operator is the name under which whoever runs Fairway signs, with a key that lies beside those of the services. Its tokens
+// are like theirs, and so is its Identity: Service is Operator, and there is never a person.
 const Operator = "operator"
 
 // access is the whole table: a method that is missing here can be called by nobody.

@@ -186,7 +186,11 @@ func TestAServicesKeyCannotSignForPeopleOrOtherServices(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, token := range map[string]string{"people": forPeople, "another service": forAnother} {
+	asOperator, err := auth.NewServiceTokens(auth.Operator, key, h.now).Token()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, token := range map[string]string{"people": forPeople, "another service": forAnother, "the operator": asOperator} {
 		if i, err := h.verifier.Verify(t.Context(), token); fault.CodeOf(err) != fault.Unauthenticated {
 			t.Errorf("for %s: got %+v, %v", name, i, err)
 		}
@@ -288,7 +292,7 @@ func TestKeyFilesAreTheOwnersAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(files) != 5 { // tokens, two pairs
+	if len(files) != 7 { // tokens, the operator's pair, two services'
 		t.Errorf("%d files", len(files))
 	}
 	for _, f := range files {

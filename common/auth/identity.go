@@ -1,9 +1,9 @@
 // Package auth says who is calling and what they may call.
 //
 // People have access tokens: JWTs (RFC 7519) signed with EdDSA by the user service, which alone holds those keys. Services
-// have tokens of their own, signed with a key per service and good for a minute. Every service verifies tokens itself with
-// public keys; nobody asks the user service on the way of a request. The verified identity is in the context and nowhere
-// else: no message field says who the caller is.
+// have tokens of their own, signed with a key per service and good for a minute. So has the operator, who runs Fairway, to make
+// admins with. Every service verifies tokens itself with public keys; nobody asks the user service on the way of a request.
+// The verified identity is in the context and nowhere else: no message field says who the caller is.
 package auth
 
 import (
@@ -24,7 +24,7 @@ type Identity struct {
 	UserID string
 	// Roles are that person's.
 	Roles []string
-	// Service is the calling service's name; empty when the caller is a person.
+	// Service is the calling service's name, or Operator; empty when the caller is a person.
 	Service string
 }
 

@@ -32,16 +32,27 @@ type KeySet map[string]ed25519.PublicKey
 //	tokens.pem              signs people's tokens; the user service needs it and nobody else
 //	service-NAME.pem        a service's own key; only that service needs it
 //	service-NAME.pub.pem    its public half; every service needs all of them
+//	operator.pem            the operator's own key: whoever can read it may make admins, so no service should
+//	operator.pub.pem        its public half; the user service needs it
 type KeyDir string
 
 const (
 	tokensFile    = "tokens.pem"
 	servicePrefix = "service-"
+	privateSuffix = ".pem"
 	publicSuffix  = ".pub.pem"
 )
 
-// Create makes the keys that are missing, for the token signer and the named services, readable by the owner alone
-// (mode 0600, directory 0700). It changes no key that exists.
+// pair is the name, without its ending, of the files of a service's key or of the operator's.
+func pair(name string) string {
+	if name == Operator {
+		return Operator
+	}
+	return servicePrefix + name
+}
+
+// Create makes the keys that are missing, for the token signer, the operator and the named services, readable by the owner
+// alone (mode 0600, directory 0700). It changes no key that exists.
 func (d KeyDir) Create(services ...string) error {
 	if err := os.MkdirAll(string(d), 0o700); err != nil {
 		return fmt.Errorf("create the key directory: %w", err)
@@ -49,8 +60,8 @@ func (d KeyDir) Create(services ...string) error {
 	if _, err := d.create(tokensFile); err != nil {
 		return err
 	}
-	for _, name := range services {
-		key, err := d.create(servicePrefix + name + ".pem")
+	for _, name := range append([]string{Operator}, services...) {
+		key, err := d.create(pair(name) + privateSuffix)
 		if err != nil {
 			return err
 		}
@@ -58,7 +69,7 @@ func (d KeyDir) Create(services ...string) error {
 		if err != nil {
 			return fmt.Errorf("encode the public key of %s: %w", name, err)
 		}
-		err = d.write(servicePrefix+name+publicSuffix, "PUBLIC KEY", der)
+		err = d.write(pair(name)+publicSuffix, "PUBLIC KEY", der)
 		if errors.Is(err, fs.ErrExist) {
 			err = d.matches(name, key)
 		}
@@ -69,7 +80,7 @@ func (d KeyDir) Create(services ...string) error {
 	return nil
 }
 
-// matches checks that a service's public key is the half of its private one: else nobody would believe its tokens.
+// matches checks that a service's public key, or the operator's, is the half of its private one: else nobody would believe its tokens.
 func (d KeyDir) matches(name string, key Key) error {
 	public, err := d.Services()
 	if err != nil {
@@ -77,7 +88,7 @@ func (d KeyDir) matches(name string, key Key) error {
 	}
 	if !key.Public().Equal(public[name]) {
 		return fmt.Errorf("key file %s does not belong to the private key beside it; remove it to have it made anew",
-			filepath.Join(string(d), servicePrefix+name+publicSuffix))
+			filepath.Join(string(d), pair(name)+publicSuffix))
 	}
 	return nil
 }
@@ -85,14 +96,19 @@ func (d KeyDir) matches(name string, key Key) error {
 // Tokens is the key that signs people's tokens.
 func (d KeyDir) Tokens() (Key, error) { return d.read(tokensFile) }
 
-// Service is a service's own key.
-func (d KeyDir) Service(name string) (Key, error) { return d.read(servicePrefix + name + ".pem") }
+// Service is the own key of a service, or of the Operator.
+func (d KeyDir) Service(name string) (Key, error) { return d.read(pair(name) + privateSuffix) }
 
-// Services are the public keys of all services by name.
+// Services are the public keys of all services by name, and the operator's under Operator. Without the latter, as in a
+// directory older than that key, nobody is taken for the operator.
 func (d KeyDir) Services() (map[string]ed25519.PublicKey, error) {
-	files, err := filepath.Glob(filepath.Join(string(d), servicePrefix+"*"+publicSuffix))
+	files, err := filepath.Glob(filepath.Join(string(d), pair("*")+publicSuffix))
 	if err != nil {
 		return nil, fmt.Errorf("list the services' public keys: %w", err)
+	}
+	operator := filepath.Join(string(d), pair(Operator)+publicSuffix)
+	if _, err := os.Lstat(operator); !errors.Is(err, fs.ErrNotExist) {
+		files = append(files, operator)
 	}
 	keys := make(map[string]ed25519.PublicKey, len(files))
 	for _, path := range files {

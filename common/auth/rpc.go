@@ -56,7 +56,8 @@ func identify(ctx context.Context, v *Verifier, headers map[string]string) (Iden
 	if err != nil {
 		return Identity{}, err
 	}
-	if identity.Service != "" { // else whoever has a token could name another person
+	// Only a service may name the person for whom it acts: else whoever has a token could. The operator acts for nobody.
+	if identity.Service != "" && identity.Service != Operator {
 		identity.UserID = headers[rpc.KeyActorID]
 		if roles := headers[rpc.KeyActorRoles]; roles != "" {
 			identity.Roles = strings.Split(roles, ",")
