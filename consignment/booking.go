@@ -31,7 +31,10 @@ const (
 // Vessels is what booking asks of the vessel service.
 type Vessels interface {
 	Reserve(ctx context.Context, r *vesselpb.Reservation) (*vesselpb.Allocation, error)
-	Release(ctx context.Context, booking string) error
+	// Sailed tells whether a voyage has departed.
+	Sailed(ctx context.Context, voyage string) (bool, error)
+	// Release gives back the room on a voyage, or on all that are not settled yet where none is named.
+	Release(ctx context.Context, booking, voyage string) error
 }
 
 // desk books and cancels.
@@ -48,14 +51,10 @@ type desk struct {
 	now          func() time.Time
 }
 
-// book stores a booking and finds room for it. quarters is what it needs, in quarters of a TEU. It goes on when its caller
-// goes away: to finish takes milliseconds, to clean up after half of it takes longer.
+// book stores a booking and finds room for it. quarters is what it needs, in quarters of a TEU.
 //
 // Errors: no_capacity, not_found (voyage), wrong_state, invalid, unavailable and the like: the booking is kept as REJECTED.
 func (d *desk) book(ctx context.Context, c Consignment, quarters int64) (store.Document[Consignment], error) {
-	asked := ctx
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(asked), bookingTimeout)
-	defer cancel()
 	c.State = Received
 	c.CreatedAt = d.now().UTC()
 	c.TraceParent, _ = trace.Headers(ctx)
@@ -69,11 +68,16 @@ func (d *desk) book(ctx context.Context, c Consignment, quarters int64) (store.D
 	if err != nil {
 		return doc, err
 	}
-	room, err := d.vessels.Reserve(ctx, reservation(&c, quarters))
+	return d.pursue(ctx, doc, quarters)
+}
+
+// pursue finds room for a booking that is RECEIVED.
+func (d *desk) pursue(ctx context.Context, doc store.Document[Consignment], quarters int64) (store.Document[Consignment], error) {
+	room, err := d.vessels.Reserve(ctx, reservation(&doc.Value, quarters))
 	if err == nil {
 		return d.confirm(ctx, doc, room)
 	}
-	late, cancelLate := context.WithTimeout(context.WithoutCancel(asked), rejectTimeout)
+	late, cancelLate := context.WithTimeout(context.WithoutCancel(ctx), rejectTimeout)
 	defer cancelLate()
 	if _, failed := d.reject(late, doc.Value.ID, fault.CodeOf(err)); failed != nil && !errors.Is(failed, fault.WrongState) {
 		return doc, errors.Join(err, failed)
@@ -111,10 +115,17 @@ func (d *desk) confirm(ctx context.Context, doc store.Document[Consignment], roo
 		return doc, err
 	}
 	next, err := d.consignments.Replace(ctx, c, doc.Version, confirmed)
-	if errors.Is(err, store.ErrConflict) {
-		return doc, fault.Wrap(fault.WrongState, err, "the booking was cancelled, or took too long and was rejected")
+	if !errors.Is(err, store.ErrConflict) {
+		return next, err
 	}
-	return next, err
+	now, failed := d.consignments.Get(ctx, c.ID)
+	switch {
+	case failed != nil:
+		return doc, failed
+	case now.Value.State == Cancelled:
+		return now, fault.New(fault.WrongState, "the booking was cancelled while room was found for it")
+	}
+	return now, fault.Wrap(fault.Unavailable, err, "the booking took too long and was rejected; try again").WithRetryAfter(time.Second)
 }
 
 // reject moves a booking that is still RECEIVED to REJECTED. Errors: wrong_state when it is something else by now.
@@ -129,10 +140,21 @@ func (d *desk) reject(ctx context.Context, id string, reason fault.Code) (store.
 	})
 }
 
-// cancel moves a booking to CANCELLED and gives its room back before it returns. Repeating it is harmless.
+// cancel moves a booking to CANCELLED and gives its room back before it returns. Repeating it is harmless. Whether the ship has
+// sailed is asked first; when it sails while that answer is on its way, the cancellation still came before.
+//
 // Errors: wrong_state; after unavailable and the like the booking may be cancelled, and its room is given back later.
-func (d *desk) cancel(ctx context.Context, id string) (store.Document[Consignment], error) {
-	doc, err := d.consignments.Update(ctx, id, func(doc *store.Document[Consignment]) ([]store.Event, error) {
+func (d *desk) cancel(ctx context.Context, booking Consignment) (store.Document[Consignment], error) {
+	if booking.State == Confirmed {
+		sailed, err := d.vessels.Sailed(ctx, booking.VoyageID)
+		if err != nil {
+			return store.Document[Consignment]{}, err
+		}
+		if sailed {
+			return store.Document[Consignment]{}, fault.New(fault.WrongState, "the voyage has departed with it")
+		}
+	}
+	doc, err := d.consignments.Update(ctx, booking.ID, func(doc *store.Document[Consignment]) ([]store.Event, error) {
 		if doc.Value.State == Cancelled {
 			return nil, store.ErrUnchanged
 		}
@@ -154,7 +176,7 @@ func (d *desk) release(ctx context.Context, doc store.Document[Consignment]) (st
 	if !doc.Value.Releasing {
 		return doc, nil
 	}
-	if err := d.vessels.Release(ctx, doc.Value.ID); err != nil {
+	if err := d.vessels.Release(ctx, doc.Value.ID, doc.Value.VoyageID); err != nil {
 		return doc, err
 	}
 	return d.consignments.Update(ctx, doc.Value.ID, func(doc *store.Document[Consignment]) ([]store.Event, error) {
@@ -168,37 +190,43 @@ func (d *desk) release(ctx context.Context, doc store.Document[Consignment]) (st
 
 // outcomes tells how bookings ended. Those that no request can be working on any more are first brought to an end.
 func (d *desk) outcomes(ctx context.Context, ids []string) ([]*consignmentpb.Outcome, error) {
-	outcomes := make([]*consignmentpb.Outcome, len(ids))
-	err := fanout.All(len(ids), together, func(i int) (err error) {
-		outcomes[i], err = d.outcome(ctx, ids[i])
-		return err
-	})
-	return outcomes, err
-}
-
-func (d *desk) outcome(ctx context.Context, id string) (*consignmentpb.Outcome, error) {
-	o := &consignmentpb.Outcome{BookingId: id, State: consignmentpb.State_REJECTED}
-	doc, err := d.consignments.Get(ctx, id)
-	if errors.Is(err, store.ErrNotFound) {
-		return o, nil // bookings are stored before any room is asked for, so this one never was
-	}
-	if err == nil {
-		doc, err = d.giveUp(ctx, doc)
-	}
+	found, err := d.consignments.GetMany(ctx, ids)
 	if err != nil {
 		return nil, err
 	}
-	o.State = doc.Value.State.message()
-	if doc.Value.VesselID != "" {
-		o.VoyageId = doc.Value.VoyageID
+	outcomes := make([]*consignmentpb.Outcome, len(ids))
+	var received []int
+	for i, id := range ids {
+		doc, ok := found[id]
+		if !ok { // bookings are stored before any room is asked for, so this one never was
+			outcomes[i] = &consignmentpb.Outcome{BookingId: id, State: consignmentpb.State_REJECTED}
+			continue
+		}
+		outcomes[i] = outcome(doc.Value)
+		if doc.Value.State == Received {
+			received = append(received, i)
+		}
 	}
-	return o, nil
+	return outcomes, fanout.All(len(received), together, func(n int) error {
+		i := received[n]
+		doc, err := d.giveUp(ctx, found[ids[i]])
+		outcomes[i] = outcome(doc.Value)
+		return err
+	})
+}
+
+func outcome(c Consignment) *consignmentpb.Outcome {
+	o := &consignmentpb.Outcome{BookingId: c.ID, State: c.State.message()}
+	if c.VesselID != "" {
+		o.VoyageId = c.VoyageID
+	}
+	return o
 }
 
 // giveUp rejects a booking that has been RECEIVED for so long that no request is working on it, and returns the booking as
 // it is then. One that was received far in the future is from before the clock was put right.
 func (d *desk) giveUp(ctx context.Context, doc store.Document[Consignment]) (store.Document[Consignment], error) {
-	if doc.Value.State != Received || d.now().Sub(doc.Value.CreatedAt).Abs() < abandoned {
+	if doc.Value.State != Received || d.now().Sub(doc.Value.begun()).Abs() < abandoned {
 		return doc, nil
 	}
 	rejected, err := d.reject(d.onBehalf(ctx, &doc.Value), doc.Value.ID, fault.Unavailable)

@@ -38,6 +38,8 @@ type Consignment struct {
 	// Releasing marks a cancelled booking whose room is not yet known to be given back.
 	Releasing bool      `json:"releasing,omitempty"`
 	CreatedAt time.Time `json:"created_at"`
+	// AttemptedAt is when a later request with the same Idempotency-Key went on with a booking that was still RECEIVED.
+	AttemptedAt time.Time `json:"attempted_at,omitzero"`
 	// TraceParent is that of the request that made the booking, for what is done about it after that request.
 	TraceParent string `json:"traceparent,omitempty"`
 }
@@ -100,6 +102,14 @@ func (c *Consignment) parties() []string {
 		return []string{c.UserID}
 	}
 	return []string{c.UserID, c.CarrierID}
+}
+
+// begun is when the last request began to look for room.
+func (c *Consignment) begun() time.Time {
+	if c.AttemptedAt.IsZero() {
+		return c.CreatedAt
+	}
+	return c.AttemptedAt
 }
 
 func partyState(party string, s State) string { return party + "/" + string(s) }

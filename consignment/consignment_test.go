@@ -36,6 +36,7 @@ type yard struct {
 	reserve  func(*vesselpb.Reservation) (*vesselpb.Allocation, error)
 	release  func(booking string) error
 	released []string
+	sailed   map[string]bool
 }
 
 func (y *yard) Reserve(_ context.Context, r *vesselpb.Reservation) (*vesselpb.Allocation, error) {
@@ -45,7 +46,9 @@ func (y *yard) Reserve(_ context.Context, r *vesselpb.Reservation) (*vesselpb.Al
 	return &vesselpb.Allocation{BookingId: r.GetBookingId(), VoyageId: "voyage", VesselId: "vessel", CarrierId: "carrier"}, nil
 }
 
-func (y *yard) Release(_ context.Context, booking string) error {
+func (y *yard) Sailed(_ context.Context, voyage string) (bool, error) { return y.sailed[voyage], nil }
+
+func (y *yard) Release(_ context.Context, booking, _ string) error {
 	if y.release != nil {
 		if err := y.release(booking); err != nil {
 			return err
@@ -58,6 +61,13 @@ func (y *yard) Release(_ context.Context, booking string) error {
 }
 
 func newWorld(t *testing.T) *world {
+	t.Helper()
+	w, _ := newWorldOn(t)
+	return w
+}
+
+// newWorldOn tells on which database it is, for documents of other collections.
+func newWorldOn(t *testing.T) (*world, store.DB) {
 	t.Helper()
 	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "consignment.db"), sqlite.Options{})
 	if err != nil {
@@ -72,7 +82,7 @@ func newWorld(t *testing.T) *world {
 	d := &desk{consignments: consignments, vessels: w.vessels, now: func() time.Time { return w.at }}
 	w.handler = &handler{desk: d}
 	w.sweeper = &sweeper{desk: d}
-	return w
+	return w, db
 }
 
 func as(ctx context.Context, user string, roles ...string) context.Context {
@@ -103,24 +113,31 @@ func (w *world) only(t *testing.T) store.Document[Consignment] {
 	return page.Items[0]
 }
 
-// events are the waiting events of all consignments, in order.
+// events takes the waiting events of all consignments, in order.
 func (w *world) events(t *testing.T) []event.Envelope {
 	t.Helper()
-	waiting, err := w.consignments.Outbox().Claim(t.Context(), 1000, time.Minute)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var list []event.Envelope
-	for _, doc := range waiting {
-		for _, e := range doc.Events {
-			var env event.Envelope
-			if err := json.Unmarshal(e.Body, &env); err != nil {
-				t.Fatal(err)
+	for {
+		waiting, err := w.consignments.Outbox().Claim(t.Context(), 1000, time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(waiting) == 0 {
+			return list
+		}
+		for _, doc := range waiting {
+			for _, e := range doc.Events {
+				var env event.Envelope
+				if err := json.Unmarshal(e.Body, &env); err != nil {
+					t.Fatal(err)
+				}
+				list = append(list, env)
 			}
-			list = append(list, env)
+		}
+		if err := w.consignments.Outbox().Settle(t.Context(), waiting); err != nil {
+			t.Fatal(err)
 		}
 	}
-	return list
 }
 
 func actions(list []event.Envelope) string {
@@ -294,7 +311,7 @@ func TestALateRequestCannotConfirmWhatWasGivenUp(t *testing.T) {
 		return &vesselpb.Allocation{VoyageId: "voyage", VesselId: "vessel", CarrierId: "carrier"}, nil
 	}
 	err := w.CreateConsignment(as(t.Context(), "shipper"), request(), &consignmentpb.Response{})
-	if !errors.Is(err, fault.WrongState) {
+	if !errors.Is(err, fault.Unavailable) {
 		t.Errorf("got %v", err)
 	}
 	if doc := w.only(t); doc.Value.State != Rejected || doc.Value.VesselID != "" {

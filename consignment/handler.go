@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/google/uuid"
-
 	"github.com/fairwayfreight/fairway/common/auth"
 	"github.com/fairwayfreight/fairway/common/fault"
 	"github.com/fairwayfreight/fairway/common/rule"
@@ -26,13 +24,8 @@ func (h *handler) CreateConsignment(ctx context.Context, req *consignmentpb.Cons
 	if err := fault.InvalidFields(rule.Consignment(req)); err != nil {
 		return err
 	}
-	id, err := uuid.NewV7()
-	if err != nil {
-		return fmt.Errorf("make an id: %w", err)
-	}
 	caller, _ := auth.FromContext(ctx)
 	c := Consignment{
-		ID:          id.String(),
 		UserID:      caller.UserID,
 		Description: req.GetDescription(),
 		Weight:      req.GetWeight(),
@@ -51,7 +44,7 @@ func (h *handler) CreateConsignment(ctx context.Context, req *consignmentpb.Cons
 			Origin:     box.GetOrigin(),
 		})
 	}
-	doc, err := h.book(ctx, c, rule.ConsignmentQuarters(req))
+	doc, err := h.bookOnce(ctx, c, rule.ConsignmentQuarters(req))
 	if err != nil {
 		return err
 	}
@@ -81,7 +74,7 @@ func (h *handler) CancelConsignment(ctx context.Context, req *consignmentpb.Cons
 	if doc.Value.UserID != caller.UserID && !caller.Has(auth.RoleAdmin) {
 		return fault.New(fault.PermissionDenied, "only its shipper can cancel a consignment")
 	}
-	doc, err = h.cancel(ctx, doc.Value.ID)
+	doc, err = h.cancel(ctx, doc.Value)
 	if err != nil {
 		return err
 	}

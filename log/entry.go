@@ -1,15 +1,18 @@
 // Package log is the log service: who did what, when, to which entity. It makes one entry of every event of every service
-// and answers questions about them. Entries are never changed.
+// and answers questions about them. Entries are never changed, and package chain is how anybody can prove it.
 package log
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"slices"
 	"time"
+	"unicode/utf8"
 
 	"github.com/fairwayfreight/fairway/common/event"
-	"github.com/fairwayfreight/fairway/common/store"
+	"github.com/fairwayfreight/fairway/common/fault"
+	"github.com/fairwayfreight/fairway/common/rule"
 	"github.com/fairwayfreight/fairway/common/trace"
 )
 
@@ -17,7 +20,7 @@ import (
 const Name = "log"
 
 // Entry is the record of one event. Its id is the event's, so an event makes one entry however often it is delivered, and
-// ids rise with time.
+// ids rise with time. Its JSON is what the hash chains are made of: a field may be added, none renamed.
 type Entry struct {
 	ID         string          `json:"id"`
 	EntityType string          `json:"entity_type"`
@@ -34,9 +37,11 @@ type Entry struct {
 }
 
 func fromEvent(e event.Envelope) Entry {
-	visible := slices.Clone(e.Audience)
-	if e.ActorID != "" && !slices.Contains(visible, e.ActorID) {
-		visible = append(visible, e.ActorID)
+	var visible []string
+	for _, person := range append(slices.Clone(e.Audience), e.ActorID) {
+		if person != "" && !slices.Contains(visible, person) {
+			visible = append(visible, person)
+		}
 	}
 	return Entry{
 		ID:         e.ID,
@@ -53,22 +58,25 @@ func fromEvent(e event.Envelope) Entry {
 	}
 }
 
-// The indexes of the collection. Each holds entries in the order of their ids, which is the order of time
-// to the millisecond and as far as the services' clocks agree.
-const (
-	byReader = "reader"
-	byEntity = "entity"
-	byTrace  = "trace"
-)
+// maxContent bounds an entry, so that a page of any entries fits into an answer.
+const maxContent = 1 << 20
 
-func openEntries(ctx context.Context, db store.DB) (*store.Collection[Entry], error) {
-	return store.Open(ctx, db, store.Spec[Entry]{
-		Name: "entries",
-		ID:   func(e *Entry) string { return e.ID },
-		Indexes: []store.Index[Entry]{
-			{Name: byReader, Keys: func(e *Entry) []store.Key { return store.Matches(e.VisibleTo...) }},
-			{Name: byEntity, Keys: func(e *Entry) []store.Key { return store.Matches(e.EntityID) }},
-			{Name: byTrace, Keys: func(e *Entry) []store.Key { return store.Matches(e.TraceID) }},
-		},
-	})
+// content is the entry's JSON, the bytes that are hashed and kept. Errors: invalid, for an entry that can never be stored.
+func (e *Entry) content() ([]byte, error) {
+	for _, id := range append([]string{e.ID, e.EntityID}, e.VisibleTo...) {
+		if !rule.PlausibleID(id) {
+			return nil, fault.New(fault.Invalid, "%q in event %q cannot be an id", id, e.ID)
+		}
+	}
+	content, err := json.Marshal(e)
+	if err != nil {
+		return nil, fault.Wrap(fault.Invalid, err, "event %s has no JSON", e.ID)
+	}
+	if !utf8.Valid(content) { // decoders let it pass in Data, but it is no text for a store
+		content = bytes.ToValidUTF8(content, []byte("\uFFFD"))
+	}
+	if len(content) > maxContent {
+		return nil, fault.New(fault.Invalid, "event %s makes an entry of %d bytes, at most %d can be kept", e.ID, len(content), maxContent)
+	}
+	return content, nil
 }

@@ -2,6 +2,7 @@ package log
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"slices"
 
@@ -16,7 +17,9 @@ import (
 
 // handler answers the RPCs of logpb.LogService.
 type handler struct {
-	entries *store.Collection[Entry]
+	records *store.Collection[record]
+	heads   *store.Collection[signedHeads]
+	key     ed25519.PublicKey // verifies the heads
 }
 
 // List finds entries that the caller may see, newest first.
@@ -25,11 +28,14 @@ func (h *handler) List(ctx context.Context, req *logpb.ListRequest, rsp *logpb.L
 		return err
 	}
 	caller, _ := auth.FromContext(ctx)
-	list := store.List[Entry]{
+	list := store.List[record]{
 		Descending: true,
 		Limit:      rule.PageLimit(req.GetLimit()),
 		Cursor:     req.GetCursor(),
-		Where:      func(e *Entry) bool { return fits(e, req) && visible(e, caller) },
+		// An entry that cannot be read is shown to nobody: who may see it? The verification of its chain finds it.
+		Where: func(r *record) bool {
+			return r.decode() == nil && fits(&r.entry, req) && visible(&r.entry, caller)
+		},
 	}
 	// The narrowest index that helps; Where does the rest.
 	switch {
@@ -42,7 +48,7 @@ func (h *handler) List(ctx context.Context, req *logpb.ListRequest, rsp *logpb.L
 	case req.GetActorId() != "":
 		list.Index, list.Match = byReader, req.GetActorId()
 	}
-	page, err := h.entries.Find(ctx, list)
+	page, err := h.records.Find(ctx, list)
 	if errors.Is(err, store.ErrCursor) {
 		return fault.InvalidFields(rule.Cursor())
 	}
@@ -50,7 +56,7 @@ func (h *handler) List(ctx context.Context, req *logpb.ListRequest, rsp *logpb.L
 		return err
 	}
 	for _, doc := range page.Items {
-		rsp.Entries = append(rsp.Entries, message(&doc.Value))
+		rsp.Entries = append(rsp.Entries, message(&doc.Value.entry))
 	}
 	rsp.NextCursor = page.Next
 	return nil
@@ -79,14 +85,4 @@ func message(e *Entry) *logpb.Entry {
 		Data:       e.Data,
 		Version:    e.Version,
 	}
-}
-
-// Chain STUB
-func (h *handler) Chain(context.Context, *logpb.ChainRequest, *logpb.ChainResponse) error {
-	return fault.New(fault.Unimplemented, "stub")
-}
-
-// Heads STUB
-func (h *handler) Heads(context.Context, *logpb.HeadsRequest, *logpb.HeadsResponse) error {
-	return fault.New(fault.Unimplemented, "stub")
 }

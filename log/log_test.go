@@ -3,17 +3,15 @@ package log
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/fairwayfreight/fairway/common/auth"
-	"github.com/fairwayfreight/fairway/common/broker"
 	"github.com/fairwayfreight/fairway/common/event"
 	"github.com/fairwayfreight/fairway/common/fault"
-	"github.com/fairwayfreight/fairway/common/store/sqlite"
 	logpb "github.com/fairwayfreight/fairway/interface-center/out/log"
+	"github.com/fairwayfreight/fairway/log/chain"
 )
 
 const (
@@ -21,35 +19,18 @@ const (
 	traceB = "1af7651916cd43dd8448eb211c80319c"
 )
 
-func newHandler(t *testing.T) (*handler, *event.Inbox[Entry]) {
+func deliver(t *testing.T, l *testLog, e event.Envelope) {
 	t.Helper()
-	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "log.db"), sqlite.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close() })
-	entries, err := openEntries(t.Context(), db)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &handler{entries: entries}, event.NewInbox(entries, fromEvent)
-}
-
-func deliver(t *testing.T, in *event.Inbox[Entry], e event.Envelope) {
-	t.Helper()
-	r, err := e.Record(map[string]any{"k": "v"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	e = numbered(t, e)
 	for range 2 { // every delivery comes twice
-		if err := in.Handle(t.Context(), broker.Message{Body: r.Body}); err != nil {
+		if err := l.append(t.Context(), e); err != nil {
 			t.Fatal(err)
 		}
 	}
 }
 
 func TestEntriesAreFoundByThoseWhoMaySeeThem(t *testing.T) {
-	h, in := newHandler(t)
+	h := openLog(t, newDB(t))
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	for i, e := range []event.Envelope{
 		{EntityType: "vessel", EntityID: "v", Action: "created", ActorID: "carrier", TraceParent: "00-" + traceA + "-b7ad6b7169203331-00"},
@@ -57,7 +38,7 @@ func TestEntriesAreFoundByThoseWhoMaySeeThem(t *testing.T) {
 		{EntityType: "consignment", EntityID: "c", Action: "confirmed", ActorID: "shipper", Via: "consignment", Audience: []string{"shipper", "carrier"}, TraceParent: "00-" + traceB + "-b7ad6b7169203331-00"},
 	} {
 		e.At, e.Version = at, int64(i+1)
-		deliver(t, in, e)
+		deliver(t, h, e)
 	}
 	admin := auth.Identity{UserID: "boss", Roles: []string{auth.RoleAdmin}}
 	for _, tc := range []struct {
@@ -101,9 +82,9 @@ func TestEntriesAreFoundByThoseWhoMaySeeThem(t *testing.T) {
 }
 
 func TestPagesOfTheLog(t *testing.T) {
-	h, in := newHandler(t)
+	h := openLog(t, newDB(t))
 	for i := range 5 {
-		deliver(t, in, event.Envelope{EntityType: "x", EntityID: fmt.Sprint(i), Action: "made", ActorID: "me", At: time.Now()})
+		deliver(t, h, event.Envelope{EntityType: "x", EntityID: fmt.Sprint(i), Action: "made", ActorID: "me", At: time.Now()})
 	}
 	me := auth.NewContext(t.Context(), auth.Identity{UserID: "me"})
 	var got []string
@@ -127,5 +108,19 @@ func TestPagesOfTheLog(t *testing.T) {
 		if err := h.List(me, bad, &logpb.ListResponse{}); !errors.Is(err, fault.Invalid) {
 			t.Errorf("%v: %v", bad, err)
 		}
+	}
+}
+
+func TestAnEntryThatCannotBeReadHidesNoOther(t *testing.T) {
+	l := openLog(t, newDB(t))
+	l.add(t, booking("c", 1), booking("c", 2), booking("c", 3))
+	l.alter(t, chain.Of("c"), 2, func(r *record) { r.Content = "garbage" })
+	var rsp logpb.ListResponse
+	admin := auth.Identity{UserID: "boss", Roles: []string{auth.RoleAdmin}}
+	if err := l.List(auth.NewContext(t.Context(), admin), &logpb.ListRequest{EntityId: "c"}, &rsp); err != nil {
+		t.Fatal(err)
+	}
+	if e := rsp.GetEntries(); len(e) != 2 || e[0].GetVersion() != 3 || e[1].GetVersion() != 1 {
+		t.Errorf("got %v", e)
 	}
 }

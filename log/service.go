@@ -2,6 +2,7 @@ package log
 
 import (
 	"context"
+	"crypto/ed25519"
 	"fmt"
 
 	"github.com/fairwayfreight/fairway/common/app"
@@ -12,18 +13,45 @@ import (
 // sources are the services whose events are logged.
 var sources = []string{"user", "vessel", "consignment"}
 
-// Serve opens the entries in s.DB, subscribes to the events of the other services, each of which becomes an entry, and
-// registers logpb.LogService. It has no background work and calls nobody.
+// Serve opens the entries and the signed heads in s.DB, subscribes to the events of the other services, each of which becomes
+// an entry or a dead letter, and registers logpb.LogService and logpb.DeadLetterService. In the background it appends and
+// signs the heads of the chains, with the key service-log.pem. It calls nobody.
 func Serve(ctx context.Context, s *app.Service) error {
-	entries, err := openEntries(ctx, s.DB)
+	records, err := openRecords(ctx, s.DB)
 	if err != nil {
 		return err
 	}
-	inbox := event.NewInbox(entries, fromEvent)
+	heads, err := openHeads(ctx, s.DB)
+	if err != nil {
+		return err
+	}
+	key, err := signingKey(s.Keys)
+	if err != nil {
+		return err
+	}
+	entries := newAppender(records)
+	s.Background("append entries", entries.run)
+
+	seal := &notary{store: heads, heads: entries.heads, key: key, now: s.Now}
+	s.Every("sign the heads of the chains", signEvery, seal.signMinute)
+	s.OnStop(seal.signLast)
+
+	letters, err := event.OpenDeadLetters(ctx, s.DB)
+	if err != nil {
+		return err
+	}
+	consumer := event.NewConsumer(entries.append, letters, s.Now, s.Log)
 	for _, source := range sources {
-		if err := s.Broker.Subscribe(event.Topic(source), Name, inbox.Handle); err != nil {
+		if err := s.Broker.Subscribe(event.Topic(source), Name, consumer.Handle); err != nil {
 			return fmt.Errorf("subscribe to the events of %s: %w", source, err)
 		}
 	}
-	return logpb.RegisterLogServiceHandler(s.Server, &handler{entries: entries})
+	if err := logpb.RegisterDeadLetterServiceHandler(s.Server, event.NewDeadLetterHandler(consumer)); err != nil {
+		return err
+	}
+	return logpb.RegisterLogServiceHandler(s.Server, &handler{
+		records: records,
+		heads:   heads,
+		key:     key.Public().(ed25519.PublicKey),
+	})
 }

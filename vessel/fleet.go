@@ -3,18 +3,16 @@ package vessel
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
-
-	"github.com/google/uuid"
 
 	"github.com/fairwayfreight/fairway/common/auth"
 	"github.com/fairwayfreight/fairway/common/event"
+	"github.com/fairwayfreight/fairway/common/idempotency"
 	"github.com/fairwayfreight/fairway/common/store"
 	"github.com/fairwayfreight/fairway/common/trace"
 )
 
-// fleet makes vessels and voyages.
+// fleet makes vessels and voyages, and takes voyages through their life (lifecycle.go).
 //
 // A voyage takes three writes: the voyage as PLANNED, its ledger, the voyage as OPEN. A vessel with an open sailing is
 // written between the first and the second, so a sailing whose vessel never came about is known by that and removed.
@@ -22,6 +20,7 @@ type fleet struct {
 	vessels *store.Collection[Vessel]
 	voyages *store.Collection[Voyage]
 	ledgers *store.Collection[Ledger]
+	books   *books
 	now     func() time.Time
 }
 
@@ -29,7 +28,8 @@ type fleet struct {
 // time of abandoned is nobody's.
 const makingTimeout = 5 * time.Second
 
-// commission stores a vessel, and opens its sailing without ports if it is to have one.
+// commission stores a vessel, and opens its sailing without ports if it is to have one. Repeating it for the same vessel
+// finishes what an earlier attempt began.
 func (f *fleet) commission(ctx context.Context, v Vessel) (store.Document[Vessel], store.Document[Voyage], error) {
 	ctx, cancel := context.WithTimeout(ctx, makingTimeout)
 	defer cancel()
@@ -37,6 +37,7 @@ func (f *fleet) commission(ctx context.Context, v Vessel) (store.Document[Vessel
 	if v.OpenSailing {
 		var err error
 		if sailing, err = f.plan(ctx, Voyage{
+			ID:        idempotency.Part(v.ID, "sailing"),
 			Number:    "OPEN",
 			VesselID:  v.ID,
 			OwnerID:   v.OwnerID,
@@ -53,6 +54,9 @@ func (f *fleet) commission(ctx context.Context, v Vessel) (store.Document[Vessel
 		return store.Document[Vessel]{}, sailing, err
 	}
 	vessel, err := f.vessels.Insert(ctx, v, record)
+	if store.IsDuplicate(err, store.ByID) {
+		vessel, err = f.vessels.Get(ctx, v.ID)
+	}
 	if err != nil || !v.OpenSailing {
 		return vessel, sailing, err
 	}
@@ -60,17 +64,29 @@ func (f *fleet) commission(ctx context.Context, v Vessel) (store.Document[Vessel
 	return vessel, sailing, err
 }
 
-// plan stores a voyage that nobody sees yet. Its id is made here.
+// plan stores a voyage that nobody sees yet; without an id it gets that of what the request makes. One that an earlier attempt
+// has stored is found, wherever it stands by now.
 func (f *fleet) plan(ctx context.Context, v Voyage) (store.Document[Voyage], error) {
-	id, err := uuid.NewV7()
-	if err != nil {
-		return store.Document[Voyage]{}, fmt.Errorf("make an id: %w", err)
+	if v.ID == "" {
+		id, err := idempotency.NewID(ctx)
+		if err != nil {
+			return store.Document[Voyage]{}, err
+		}
+		v.ID = id
 	}
-	v.ID = id.String()
 	v.State = Planned
 	v.CreatedAt = f.now().UTC()
 	v.TraceParent, _ = trace.Headers(ctx)
-	return f.voyages.Insert(ctx, v)
+	for {
+		doc, err := f.voyages.Insert(ctx, v)
+		if !store.IsDuplicate(err, store.ByID) {
+			return doc, err
+		}
+		// One that is removed meanwhile, as abandoned, is stored anew.
+		if doc, err = f.voyages.Get(ctx, v.ID); !errors.Is(err, store.ErrNotFound) {
+			return doc, err
+		}
+	}
 }
 
 // open gives a planned voyage its ledger and opens it. Repeating it is harmless.
@@ -94,11 +110,7 @@ func (f *fleet) markOpen(ctx context.Context, voyage string) (store.Document[Voy
 		if doc.Value.State != Planned {
 			return nil, store.ErrUnchanged
 		}
-		doc.Value.State = Open
-		opened := event.New(ctx, f.now(), "voyage", "opened", doc.Value.ID, doc.Version)
-		opened.ActorID = doc.Value.OwnerID
-		record, err := opened.Record(map[string]any{"vessel_id": doc.Value.VesselID, "number": doc.Value.Number})
-		return []store.Event{record}, err
+		return f.move(ctx, doc, Open, nil)
 	})
 }
 
@@ -111,8 +123,12 @@ func (f *fleet) mend(ctx context.Context, planned store.Document[Voyage]) error 
 	if err != nil {
 		return err
 	}
-	ctx = trace.Continue(ctx, planned.Value.TraceParent)
-	ctx = auth.NewContext(ctx, auth.Identity{Service: Name, UserID: planned.Value.OwnerID})
-	_, err = f.open(ctx, planned)
+	_, err = f.open(onBehalf(ctx, &planned.Value), planned)
 	return err
+}
+
+// onBehalf is the context for what the service does about a voyage in place of its owner, after the owner's request.
+func onBehalf(ctx context.Context, v *Voyage) context.Context {
+	ctx = auth.NewContext(ctx, auth.Identity{Service: Name, UserID: v.OwnerID})
+	return trace.Continue(ctx, v.TraceParent)
 }

@@ -6,17 +6,16 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/fairwayfreight/fairway/common/auth"
 	"github.com/fairwayfreight/fairway/common/fault"
+	"github.com/fairwayfreight/fairway/common/idempotency"
 	"github.com/fairwayfreight/fairway/common/rule"
 	"github.com/fairwayfreight/fairway/common/store"
 	vesselpb "github.com/fairwayfreight/fairway/interface-center/out/vessel"
 )
 
-// handler answers the RPCs of vesselpb.VesselService. Those for carriers and shippers are in this file, those for the
-// consignment service in reserve.go.
+// handler answers the RPCs of vesselpb.VesselService. Those that make and find vessels and make voyages are in this file, the
+// others about voyages in voyages.go, those for the consignment service in reserve.go.
 type handler struct {
 	fleet *fleet
 	rooms *registrar
@@ -28,13 +27,13 @@ func (h *handler) Create(ctx context.Context, req *vesselpb.Vessel, rsp *vesselp
 	if err := fault.InvalidFields(rule.Vessel(req)); err != nil {
 		return err
 	}
-	id, err := uuid.NewV7()
+	id, err := idempotency.NewID(ctx)
 	if err != nil {
-		return fmt.Errorf("make an id: %w", err)
+		return err
 	}
 	caller, _ := auth.FromContext(ctx)
 	vessel, sailing, err := h.fleet.commission(ctx, Vessel{
-		ID:          id.String(),
+		ID:          id,
 		Name:        req.GetName(),
 		IMO:         req.GetImo(),
 		Capacity:    req.GetCapacity(),
@@ -95,11 +94,7 @@ func (h *handler) CreateVoyage(ctx context.Context, req *vesselpb.Voyage, rsp *v
 	if err != nil {
 		return err
 	}
-	voyage, err := voyageOf(&vessel.Value, req, h.fleet.now())
-	if err != nil {
-		return err
-	}
-	planned, err := h.fleet.plan(ctx, voyage)
+	planned, err := h.planned(ctx, &vessel.Value, req)
 	if err != nil {
 		return err
 	}
@@ -112,6 +107,25 @@ func (h *handler) CreateVoyage(ctx context.Context, req *vesselpb.Voyage, rsp *v
 	return nil
 }
 
+// planned is the voyage that a request asks for, stored and not yet open: that of an earlier attempt where one got so far, of
+// which is not asked again whether it still lies in the future. Errors: invalid.
+func (h *handler) planned(ctx context.Context, v *Vessel, req *vesselpb.Voyage) (store.Document[Voyage], error) {
+	if idempotency.Resumed(ctx) {
+		id, err := idempotency.NewID(ctx)
+		if err != nil {
+			return store.Document[Voyage]{}, err
+		}
+		if doc, err := h.fleet.voyages.Get(ctx, id); !errors.Is(err, store.ErrNotFound) {
+			return doc, err
+		}
+	}
+	voyage, err := voyageOf(v, req, h.fleet.now())
+	if err != nil {
+		return store.Document[Voyage]{}, err
+	}
+	return h.fleet.plan(ctx, voyage)
+}
+
 // voyageOf makes a voyage of a request. It can carry less than its vessel, never more, and has not sailed yet.
 // Errors: invalid.
 func voyageOf(v *Vessel, req *vesselpb.Voyage, now time.Time) (Voyage, error) {
@@ -121,6 +135,7 @@ func voyageOf(v *Vessel, req *vesselpb.Voyage, now time.Time) (Voyage, error) {
 		OwnerID:   v.OwnerID,
 		Capacity:  req.GetCapacity(),
 		MaxWeight: req.GetMaxWeight(),
+		CutOff:    req.GetCalls()[0].GetDeparture().AsTime(),
 	}
 	var wrong []fault.Field
 	limit := func(field string, asked *int32, vessel int32) {
@@ -136,6 +151,11 @@ func voyageOf(v *Vessel, req *vesselpb.Voyage, now time.Time) (Voyage, error) {
 	if first := req.GetCalls()[0].GetDeparture().AsTime(); !first.After(now) {
 		wrong = append(wrong, fault.Field{Name: "calls[0].departure", Rule: rule.Range, Message: "must be in the future"})
 	}
+	if req.GetCutOff() != nil {
+		if voyage.CutOff = req.GetCutOff().AsTime(); !voyage.CutOff.After(now) {
+			wrong = append(wrong, fault.Field{Name: "cut_off", Rule: rule.Range, Message: "must be in the future"})
+		}
+	}
 	for _, c := range req.GetCalls() {
 		call := PortCall{Port: c.GetPort()}
 		if c.GetArrival() != nil {
@@ -149,44 +169,6 @@ func voyageOf(v *Vessel, req *vesselpb.Voyage, now time.Time) (Voyage, error) {
 	return voyage, fault.InvalidFields(wrong)
 }
 
-// GetVoyage finds a voyage with the room on its legs.
-func (h *handler) GetVoyage(ctx context.Context, req *vesselpb.VoyageRef, rsp *vesselpb.VoyageResponse) error {
-	doc, err := h.fleet.voyages.Get(ctx, req.GetId())
-	if errors.Is(err, store.ErrNotFound) || err == nil && doc.Value.State == Planned {
-		return errNoVoyage()
-	}
-	if err != nil {
-		return err
-	}
-	ledger, err := h.rooms.ledgers.Get(ctx, doc.Value.ID)
-	if err != nil {
-		return err
-	}
-	rsp.Voyage = doc.Value.message(doc.Version, ledger.Value.Legs)
-	return nil
-}
-
-// ListVoyages lists voyages, newest first, with the room on their legs.
-func (h *handler) ListVoyages(ctx context.Context, req *vesselpb.VoyageQuery, rsp *vesselpb.VoyageResponse) error {
-	page, err := list(ctx, h.fleet.voyages, &vesselpb.ListRequest{Limit: req.GetLimit(), Cursor: req.GetCursor()}, func(v *Voyage) bool { return v.State != Planned })
-	if err != nil {
-		return err
-	}
-	ids := make([]string, len(page.Items))
-	for i, doc := range page.Items {
-		ids[i] = doc.Value.ID
-	}
-	ledgers, err := h.rooms.ledgers.GetMany(ctx, ids)
-	if err != nil {
-		return err
-	}
-	for _, doc := range page.Items {
-		rsp.Voyages = append(rsp.Voyages, doc.Value.message(doc.Version, ledgers[doc.Value.ID].Value.Legs))
-	}
-	rsp.NextCursor = page.Next
-	return nil
-}
-
 // FindAvailable names the oldest open sailing without ports that has room now.
 func (h *handler) FindAvailable(ctx context.Context, req *vesselpb.Specification, rsp *vesselpb.Response) error {
 	if err := fault.InvalidFields(rule.Specification(req)); err != nil {
@@ -194,7 +176,7 @@ func (h *handler) FindAvailable(ctx context.Context, req *vesselpb.Specification
 	}
 	need := Need{Quarters: int64(req.GetCapacity()) * rule.QuartersPerTEU, Weight: int64(req.GetMaxWeight())}
 	var found *Ledger
-	err := sailings(ctx, h.rooms.ledgers, wish{need: need}, func(l *Ledger, _ Span) (bool, error) {
+	err := sailings(ctx, h.rooms.ledgers, wish{need: need, now: h.fleet.now()}, func(l *Ledger, _ Span) (bool, error) {
 		found = l
 		return true, nil
 	})
@@ -235,18 +217,3 @@ func list[T any](ctx context.Context, c *store.Collection[T], req *vesselpb.List
 }
 
 func errNoVessel() error { return fault.New(fault.NotFound, "there is no such vessel") }
-
-// CloseVoyage STUB
-func (h *handler) CloseVoyage(context.Context, *vesselpb.VoyageRef, *vesselpb.VoyageResponse) error {
-	return fault.New(fault.Unimplemented, "stub")
-}
-
-// DepartVoyage STUB
-func (h *handler) DepartVoyage(context.Context, *vesselpb.VoyageRef, *vesselpb.VoyageResponse) error {
-	return fault.New(fault.Unimplemented, "stub")
-}
-
-// CompleteVoyage STUB
-func (h *handler) CompleteVoyage(context.Context, *vesselpb.VoyageRef, *vesselpb.VoyageResponse) error {
-	return fault.New(fault.Unimplemented, "stub")
-}

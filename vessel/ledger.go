@@ -21,7 +21,8 @@ const (
 // and the booking's id enter it in one write.
 //
 // Pending holds the bookings whose allocation does not yet carry what the ledger did: an id leaves only after its
-// allocation document does. So for every booking the two documents together say whether it is counted, at every moment.
+// allocation document does. So for every booking the two documents together say whether it is counted, at every moment: while
+// it is pending the ledger says so, and afterwards the allocation.
 type Ledger struct {
 	VoyageID string `json:"voyage_id"`
 	VesselID string `json:"vessel_id"`
@@ -29,8 +30,8 @@ type Ledger struct {
 	// Calls are the voyage's, for searching.
 	Calls []PortCall `json:"calls,omitempty"`
 	// Legs is the room on each leg.
-	Legs    []Room           `json:"legs"`
-	Pending map[string]Entry `json:"pending,omitempty"`
+	Legs    []Room          `json:"legs"`
+	Pending map[string]Hold `json:"pending,omitempty"`
 	// Closed tells that no more bookings come in. CutOff is when that happens by itself, zero when it does not.
 	Closed bool      `json:"closed,omitempty"`
 	CutOff time.Time `json:"cut_off,omitzero"`
@@ -58,13 +59,20 @@ type Span struct {
 	End   int `json:"end"`
 }
 
-// Entry says what the ledger did for a booking.
-type Entry string
+// Hold is what the ledger did for a pending booking. There may be a thousand in a ledger that is written hundreds of times a
+// second, hence the short names.
+type Hold struct {
+	// Released: not counted, or not any more, and never again. Else the booking is counted.
+	Released bool `json:"r,omitempty"`
+	// What it needs and where.
+	Quarters int64 `json:"q,omitempty"`
+	Weight   int64 `json:"w,omitempty"`
+	First    int   `json:"f,omitempty"`
+	End      int   `json:"e,omitempty"`
+}
 
-const (
-	Reserved Entry = "reserved" // counted
-	Released Entry = "released" // not counted, or not any more, and never again
-)
+func (h Hold) need() Need { return Need{Quarters: h.Quarters, Weight: h.Weight} }
+func (h Hold) span() Span { return Span{First: h.First, End: h.End} }
 
 // Indexes of the ledgers.
 const (
@@ -136,48 +144,57 @@ func (l *Ledger) fits(n Need, s Span) bool {
 	return true
 }
 
-// enter counts a booking whose allocation is an open intent. changed is false when it was counted before.
-// Errors: wrong_state, no_capacity, unavailable.
-func (l *Ledger) enter(booking string, n Need, s Span, now time.Time) (changed bool, err error) {
-	switch l.Pending[booking] {
-	case Reserved:
-		return false, nil
-	case Released:
-		return false, errReleased()
-	}
+// enter counts a booking on the first legs of its wish that have room. a is its allocation, nil when there is none. changed is
+// false when the booking was counted before. Errors: wrong_state, invalid, no_capacity, unavailable.
+func (l *Ledger) enter(booking string, w wish, a *Allocation, now time.Time) (changed bool, err error) {
+	hold, pending := l.Pending[booking]
 	switch {
+	case hold.Released, a != nil && a.State != StateFirm:
+		return false, errReleased()
+	case pending, a != nil:
+		return false, nil
 	case !l.bookable(now):
 		return false, errNotBookable()
-	case !l.fits(n, s):
+	case len(l.spans(w)) == 0:
+		return false, errNotOnWay()
+	}
+	span, ok := l.place(w)
+	if !ok {
 		return false, errNoCapacity()
-	case len(l.Pending) >= maxPending:
+	}
+	if len(l.Pending) >= maxPending {
 		return false, fault.Wrap(fault.Unavailable, errFull, "too many bookings on this voyage at once; try again in a moment").WithRetryAfter(time.Second)
 	}
-	l.count(n, s, +1)
-	l.note(booking, Reserved)
+	l.count(w.need, span, +1)
+	l.note(booking, Hold{Quarters: w.need.Quarters, Weight: w.need.Weight, First: span.First, End: span.End})
 	return true, nil
 }
 
-// strike takes a booking out of the count, or bars it from coming in when it was never counted. counted tells whether the
-// allocation says that it was, for a booking that is not pending. changed is false when it was released before.
-func (l *Ledger) strike(booking string, n Need, s Span, counted bool) (changed bool, err error) {
-	entry := l.Pending[booking]
-	if entry == Released {
+// strike takes a booking out of the count whose allocation is being, or was, released. changed is false when it is not
+// counted. Errors: unavailable.
+func (l *Ledger) strike(booking string, a *Allocation) (changed bool, err error) {
+	hold, pending := l.Pending[booking]
+	switch {
+	case hold.Released:
+		return false, nil
+	case pending:
+		l.count(hold.need(), hold.span(), -1)
+	case a.State == StateReleasing && a.WasFirm: // were it struck and forgotten, the allocation would be RELEASED
+		if len(l.Pending) >= maxPendingReleases {
+			return false, fault.New(fault.Unavailable, "too many cancellations on this voyage at once; try again in a moment").WithRetryAfter(time.Second)
+		}
+		l.count(a.Need, a.Span, -1)
+	default:
 		return false, nil
 	}
-	if entry == "" && len(l.Pending) >= maxPendingReleases {
-		return false, fault.New(fault.Unavailable, "too many cancellations on this voyage at once; try again in a moment").WithRetryAfter(time.Second)
-	}
-	if entry == Reserved || counted {
-		l.count(n, s, -1)
-	}
-	l.note(booking, Released)
+	l.note(booking, Hold{Released: true})
 	return true, nil
 }
 
 // forget drops a booking whose allocation carries what the ledger did.
-func (l *Ledger) forget(booking string) (changed bool) {
-	if _, ok := l.Pending[booking]; !ok {
+func (l *Ledger) forget(booking string, a *Allocation) (changed bool) {
+	hold, pending := l.Pending[booking]
+	if !pending || a == nil || hold.Released != (a.State == StateReleased) || !hold.Released && a.State != StateFirm {
 		return false
 	}
 	delete(l.Pending, booking)
@@ -191,11 +208,11 @@ func (l *Ledger) count(n Need, s Span, sign int64) {
 	}
 }
 
-func (l *Ledger) note(booking string, e Entry) {
+func (l *Ledger) note(booking string, h Hold) {
 	if l.Pending == nil {
-		l.Pending = map[string]Entry{}
+		l.Pending = map[string]Hold{}
 	}
-	l.Pending[booking] = e
+	l.Pending[booking] = h
 }
 
 // errFull is the cause of the refusal of a booking that has only to wait its turn.
@@ -207,6 +224,12 @@ func errNoCapacity() error {
 
 func errNotBookable() error {
 	return fault.New(fault.WrongState, "the voyage takes no more bookings")
+}
+
+func errNotOnWay() error {
+	return fault.InvalidFields([]fault.Field{{
+		Name: "voyage_id", Rule: rule.Route, Message: "the voyage has sailed already, or does not sail on the way and by the time asked for",
+	}})
 }
 
 func errReleased() error {

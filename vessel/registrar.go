@@ -6,16 +6,19 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/fairwayfreight/fairway/common/fault"
 	"github.com/fairwayfreight/fairway/common/store"
 )
 
 // registrar takes and gives back room for bookings.
 //
-// A booking takes room in three steps, each one atomic write: its allocation is stored as INTENT; the ledger counts it and
-// has it pending; the allocation becomes FIRM once the consignment service has confirmed the booking, and leaves the
-// ledger's pending ones. It gives room back in four: RELEASING, out of the ledger's count, RELEASED, no longer pending.
-// Whichever step a crash cuts off, settle.go finds the open end and goes on from there.
+// A booking takes room in one atomic write: the ledger counts it and has it pending. Once the consignment service has
+// confirmed the booking, its allocation is inserted as FIRM and the ledger forgets it. It gives room back in four steps:
+// the allocation is RELEASING, the ledger takes the booking out of its count, the allocation is RELEASED, the ledger
+// forgets it. Whichever step a crash cuts off, settle.go finds the open end and goes on from there.
+//
+// Nothing is written before the room is taken, so a refusal costs no write and a booking half of what it would cost with an
+// intent to find it by. It need not be found: a booking that took room and whose answer was lost is pending in the
+// ledger it took it from, and is settled from there like any other.
 type registrar struct {
 	allocations *store.Collection[Allocation]
 	ledgers     *store.Collection[Ledger]
@@ -23,121 +26,89 @@ type registrar struct {
 	now         func() time.Time
 }
 
-// reserve takes room for a booking on the legs of a certain voyage. The answer is nil only when the room is taken durably.
-// Errors: not_found, wrong_state, no_capacity, unavailable.
-func (r *registrar) reserve(ctx context.Context, booking string, n Need, s Span, l *Ledger) error {
-	// Most refusals are decided here, on a ledger that was just read, and leave no trace.
-	if !l.fits(n, s) {
-		return errNoCapacity()
-	}
-	_, err := r.allocations.Insert(ctx, Allocation{
-		BookingID: booking,
-		VoyageID:  l.VoyageID,
-		Need:      n,
-		Span:      s,
-		State:     StateIntent,
-		CreatedAt: r.now().UTC(),
-	})
-	if err != nil && !store.IsDuplicate(err, store.ByID) {
-		return err
-	}
-	// An intent that is refused now stays: only the consignment's end releases an allocation, and the settler will ask.
-	return r.enter(ctx, l.VoyageID, booking)
-}
+// maxTurns is how often a booking waits for the settler to make place in a full ledger, two seconds in all.
+const maxTurns = 40
 
-// maxTurns is how often a booking waits for the settler to make place in a full ledger, a second in all.
-const maxTurns = 10
-
-// enter counts a booking in the ledger. Where that has as many bookings pending as it may, it waits its turn.
-func (r *registrar) enter(ctx context.Context, voyage, booking string) error {
+// reserve takes room for a booking on a certain voyage. It returns without an error only when the room is taken durably; then
+// repeating it takes nothing. Where a ledger has as many bookings pending as it may, the booking waits its turn.
+// Errors: not_found, wrong_state, invalid, no_capacity, unavailable.
+func (r *registrar) reserve(ctx context.Context, voyage, booking string, w wish) (room, error) {
 	for turn := 1; ; turn++ {
-		err := r.books.enter(ctx, voyage, booking)
+		taken, err := r.books.enter(ctx, voyage, booking, w)
 		if !errors.Is(err, errFull) || turn == maxTurns {
-			return err
+			return taken, err
 		}
+		// Apart from each other, so that not all come back at once.
+		wait := time.NewTimer(settleRest/2 + rand.N(4*settleRest))
 		select {
 		case <-ctx.Done():
-			return err
-		case <-time.After(settleEvery/2 + rand.N(settleEvery)): // apart from each other, so that not all come back at once
+			wait.Stop()
+			return room{}, err
+		case <-wait.C:
 		}
 	}
 }
 
-// resume goes on with an earlier attempt at the booking: it takes the room of a stored intent, if that can still be had, and
-// says on which voyage. It is nil when there was no attempt, or none that can succeed. Errors: wrong_state, unavailable.
-func (r *registrar) resume(ctx context.Context, booking string) (*Ledger, error) {
-	allocations, err := r.of(ctx, booking)
-	if err != nil {
-		return nil, err
+// release gives back the room of a booking on a voyage and bars the booking from it; without a voyage, on all voyages that
+// have it pending. The booking must be in a final state, REJECTED or CANCELLED. Room that a reservation takes which is still on
+// its way, to a voyage that is not barred, is given back as soon as the settler has asked.
+func (r *registrar) release(ctx context.Context, booking, voyage string) error {
+	if voyage != "" {
+		return r.releaseOn(ctx, voyage, booking)
 	}
-	for _, a := range allocations {
-		if a.Value.State == StateReleasing || a.Value.State == StateReleased {
-			return nil, errReleased()
-		}
-		err := r.enter(ctx, a.Value.VoyageID, booking)
-		if code := fault.CodeOf(err); code == fault.NoCapacity || code == fault.WrongState {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		l, err := r.ledgers.Get(ctx, a.Value.VoyageID)
-		return &l.Value, err
+	list := store.List[Ledger]{
+		Index: byPending,
+		Match: "yes",
+		Where: func(l *Ledger) bool { _, ok := l.Pending[booking]; return ok },
+		Limit: 50,
 	}
-	return nil, nil
-}
-
-// of are all allocations of a booking: one for each voyage that was tried.
-func (r *registrar) of(ctx context.Context, booking string) ([]store.Document[Allocation], error) {
-	var all []store.Document[Allocation]
-	list := store.List[Allocation]{Index: byBooking, Match: booking, Limit: store.MaxBatch}
 	for {
-		page, err := r.allocations.Find(ctx, list)
+		page, err := r.ledgers.Find(ctx, list)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		all = append(all, page.Items...)
-		if list.Cursor = page.Next; list.Cursor == "" {
-			return all, nil
+		for _, l := range page.Items {
+			if err := r.releaseOn(ctx, l.Value.VoyageID, booking); err != nil {
+				return err
+			}
 		}
+		if page.Next == "" {
+			return nil
+		}
+		list.Cursor = page.Next
 	}
 }
 
-// release gives back everything that a booking took, and bars it from the voyages it had tried. The booking must be in a
-// final state, REJECTED or CANCELLED. A reservation of it that is still on its way to a voyage it had not tried takes room
-// there for as long as the settler needs to ask.
-func (r *registrar) release(ctx context.Context, booking string) error {
-	allocations, err := r.of(ctx, booking)
-	if err != nil {
+func (r *registrar) releaseOn(ctx context.Context, voyage, booking string) error {
+	if err := r.releasing(ctx, voyage, booking); err != nil {
 		return err
 	}
-	for _, a := range allocations {
-		if err := r.releaseOne(ctx, a); err != nil {
-			return err
-		}
+	if err := r.books.strike(ctx, voyage, booking); err != nil {
+		return err
 	}
-	return nil
+	return r.released(ctx, voyage, booking)
 }
 
-func (r *registrar) releaseOne(ctx context.Context, a store.Document[Allocation]) error {
-	if a.Value.State == StateReleased {
-		return nil
+// releasing notes that a booking's room is being given back.
+func (r *registrar) releasing(ctx context.Context, voyage, booking string) error {
+	_, err := r.allocations.Insert(ctx, Allocation{
+		BookingID: booking,
+		VoyageID:  voyage,
+		State:     StateReleasing,
+		CreatedAt: r.now().UTC(),
+	})
+	if !store.IsDuplicate(err, store.ByID) {
+		return err
 	}
-	_, err := r.allocations.Update(ctx, allocationID(a.Value.VoyageID, a.Value.BookingID), func(doc *store.Document[Allocation]) ([]store.Event, error) {
-		if doc.Value.State == StateReleasing || doc.Value.State == StateReleased {
+	_, err = r.allocations.Update(ctx, allocationID(voyage, booking), func(doc *store.Document[Allocation]) ([]store.Event, error) {
+		if doc.Value.State != StateFirm {
 			return nil, store.ErrUnchanged
 		}
-		doc.Value.WasFirm = doc.Value.State == StateFirm
+		doc.Value.WasFirm = true
 		doc.Value.State = StateReleasing
 		return nil, nil
 	})
-	if err != nil {
-		return err
-	}
-	if err := r.books.strike(ctx, a.Value.VoyageID, a.Value.BookingID); err != nil {
-		return err
-	}
-	return r.released(ctx, a.Value.VoyageID, a.Value.BookingID)
+	return err
 }
 
 // released writes through that the ledger has taken a booking out of its count. The ledger may forget it afterwards, which
@@ -153,12 +124,29 @@ func (r *registrar) released(ctx context.Context, voyage, booking string) error 
 	return err
 }
 
-// firm writes through that a booking is confirmed on the voyage.
-func (r *registrar) firm(ctx context.Context, a store.Document[Allocation]) error {
-	a.Value.State = StateFirm
-	_, err := r.allocations.Replace(ctx, a.Value, a.Version)
-	if errors.Is(err, store.ErrConflict) {
-		return nil // somebody else goes on with it
+// firm writes through that bookings which a ledger has pending are confirmed on its voyage. One whose release has begun is
+// passed over.
+func (r *registrar) firm(ctx context.Context, l *Ledger, bookings []string) error {
+	list := make([]Allocation, len(bookings))
+	for i, booking := range bookings {
+		hold := l.Pending[booking]
+		list[i] = Allocation{
+			BookingID: booking,
+			VoyageID:  l.VoyageID,
+			State:     StateFirm,
+			Need:      hold.need(),
+			Span:      hold.span(),
+			CreatedAt: r.now().UTC(),
+		}
 	}
-	return err
+	for len(list) > 0 {
+		added, err := r.allocations.InsertMany(ctx, list[:min(len(list), store.MaxBatch)])
+		if store.IsDuplicate(err, store.ByID) {
+			added++ // somebody decided about it already
+		} else if err != nil {
+			return err
+		}
+		list = list[added:]
+	}
+	return nil
 }

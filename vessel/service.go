@@ -10,8 +10,8 @@ import (
 )
 
 // Serve opens vessels, voyages, ledgers and allocations in s.DB and registers vesselpb.VesselService. In the background it
-// relays the events of vessels and voyages, and settles what is open, for which it needs the consignment service: while that is
-// away, bookings stay pending in the ledgers.
+// relays the events of vessels and voyages, closes voyages at their cut-off, and settles what is open, for which it needs the
+// consignment service: while that is away, bookings stay pending in the ledgers.
 func Serve(ctx context.Context, s *app.Service) error {
 	vessels, err := openVessels(ctx, s.DB)
 	if err != nil {
@@ -30,10 +30,11 @@ func Serve(ctx context.Context, s *app.Service) error {
 		return err
 	}
 	rooms := &registrar{allocations: allocations, ledgers: ledgers, books: newBooks(ledgers, allocations, s.Now), now: s.Now}
-	ships := &fleet{vessels: vessels, voyages: voyages, ledgers: ledgers, now: s.Now}
+	ships := &fleet{vessels: vessels, voyages: voyages, ledgers: ledgers, books: rooms.books, now: s.Now}
 	bookings := consignments{consignmentpb.NewShippingService("consignment", s.Client)}
 
-	s.Every("settle", settleEvery, (&settler{rooms: rooms, fleet: ships, consignments: bookings}).settle)
+	s.Every("settle", settleRest, (&settler{rooms: rooms, fleet: ships, consignments: bookings}).look)
+	s.Every("close voyages", closeEvery, ships.closeDue)
 	s.Background("relay", event.NewRelay(s.Broker, Name, s.Log, vessels.Outbox(), voyages.Outbox()).Run)
 	return vesselpb.RegisterVesselServiceHandler(s.Server, &handler{fleet: ships, rooms: rooms})
 }

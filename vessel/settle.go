@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/fairwayfreight/fairway/common/fanout"
@@ -12,15 +14,20 @@ import (
 )
 
 const (
-	// settleEvery is how often open ends are looked for. It is also how long a booking stays pending in normal running.
-	settleEvery = 100 * time.Millisecond
+	// settleRest is the time between two looks at the bookings that this process's books have pending. It is about how long a
+	// booking stays pending in normal running, and the shorter that is, the smaller are the ledgers.
+	settleRest = 20 * time.Millisecond
+	// sweepEvery is how often everything is gone over, also what other replicas and dead processes left behind.
+	sweepEvery = time.Second
 	// abandoned is the age at which an open end belongs to nobody any more: no request works that long on one. It is longer
 	// than the consignment service's own such age.
 	abandoned = 10 * time.Second
 	// maxAsked is how many bookings are asked after at once.
 	maxAsked = 500
-	// settlers is how many allocations are written at once.
+	// settlers is how many bookings are released at once.
 	settlers = 64
+	// patience is how long a booking is left alone after it was asked for while its request was under way.
+	patience = 5 * settleRest
 )
 
 // Consignments is what the settler asks of the consignment service: how bookings ended.
@@ -37,11 +44,33 @@ type settler struct {
 	rooms        *registrar
 	fleet        *fleet
 	consignments Consignments
+	swept        time.Time
+	// underWay are the pending bookings that were RECEIVED when they were last asked after, and when that may be done again.
+	underWay map[string]time.Time
+}
+
+// look settles what this process's books have pending, and now and then everything.
+func (s *settler) look(ctx context.Context) error {
+	now := s.rooms.now()
+	if now.Sub(s.swept).Abs() >= sweepEvery {
+		s.swept = now
+		s.underWay = map[string]time.Time{}
+		return s.settle(ctx)
+	}
+	var failures []error
+	for _, voyage := range s.rooms.books.pending() {
+		l, err := s.rooms.ledgers.Get(ctx, voyage)
+		if err == nil {
+			err = s.ledger(ctx, &l.Value)
+		}
+		failures = append(failures, err)
+	}
+	return errors.Join(failures...)
 }
 
 // settle goes over all open ends once.
 func (s *settler) settle(ctx context.Context) error {
-	return errors.Join(s.pending(ctx), s.openEnds(ctx), s.planned(ctx))
+	return errors.Join(s.pending(ctx), s.releases(ctx), s.planned(ctx))
 }
 
 // pending goes over the bookings that ledgers have pending.
@@ -65,33 +94,93 @@ func (s *settler) pending(ctx context.Context) error {
 
 // ledger settles what one ledger has pending.
 func (s *settler) ledger(ctx context.Context, l *Ledger) error {
-	ids := make([]string, 0, len(l.Pending))
+	pending := make([]string, 0, len(l.Pending))
 	for booking := range l.Pending {
-		ids = append(ids, allocationID(l.VoyageID, booking))
-	}
-	var open, written []store.Document[Allocation]
-	for len(ids) > 0 {
-		n := min(len(ids), store.MaxBatch)
-		found, err := s.rooms.allocations.GetMany(ctx, ids[:n])
-		if err != nil {
-			return err
+		if !s.rooms.now().Before(s.underWay[booking]) {
+			pending = append(pending, booking)
 		}
-		ids = ids[n:]
-		for _, a := range found {
-			if a.Value.State == StateIntent || a.Value.State == StateReleasing {
-				open = append(open, a)
-			} else {
-				written = append(written, a)
+	}
+	allocations, err := s.allocations(ctx, l.VoyageID, pending)
+	if err != nil {
+		return err
+	}
+	var open, leaving, written []string
+	for _, booking := range pending {
+		switch a, ok := allocations[allocationID(l.VoyageID, booking)]; {
+		case !ok:
+			open = append(open, booking)
+		case a.Value.State == StateReleasing, a.Value.State == StateReleased && !l.Pending[booking].Released:
+			leaving = append(leaving, booking)
+		default:
+			written = append(written, booking)
+		}
+	}
+	confirmed, given, failure := s.ask(ctx, l, open)
+	if err := s.rooms.firm(ctx, l, confirmed); err != nil {
+		return errors.Join(failure, err)
+	}
+	leaving = append(leaving, given...)
+	failure = errors.Join(failure, fanout.All(len(leaving), settlers, func(i int) error {
+		return s.rooms.releaseOn(ctx, l.VoyageID, leaving[i])
+	}))
+	return errors.Join(failure, s.rooms.books.forget(ctx, l.VoyageID, slices.Concat(written, confirmed, leaving)))
+}
+
+// allocations are those of bookings on a voyage that there are.
+func (s *settler) allocations(ctx context.Context, voyage string, bookings []string) (map[string]store.Document[Allocation], error) {
+	ids := make([]string, len(bookings))
+	for i, booking := range bookings {
+		ids[i] = allocationID(voyage, booking)
+	}
+	all := map[string]store.Document[Allocation]{}
+	for some := range slices.Chunk(ids, store.MaxBatch) {
+		found, err := s.rooms.allocations.GetMany(ctx, some)
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(all, found)
+	}
+	return all, nil
+}
+
+// ask asks how bookings ended that a ledger has pending: confirmed on its voyage, or to be given up there. Those whose
+// request is under way are in neither list.
+func (s *settler) ask(ctx context.Context, l *Ledger, open []string) (confirmed, given []string, err error) {
+	for some := range slices.Chunk(open, maxAsked) {
+		outcomes, err := s.consignments.Settle(ctx, some)
+		if err != nil {
+			return confirmed, given, fmt.Errorf("ask how bookings ended: %w", err)
+		}
+		if len(outcomes) != len(some) {
+			return confirmed, given, fmt.Errorf("asked after %d bookings, told of %d", len(some), len(outcomes))
+		}
+		for i, o := range outcomes {
+			if o.GetBookingId() != some[i] {
+				return confirmed, given, fmt.Errorf("asked after booking %s, told of %s", some[i], o.GetBookingId())
+			}
+			switch o.GetState() {
+			case consignmentpb.State_RECEIVED: // its request is under way
+				if s.underWay != nil {
+					s.underWay[some[i]] = s.rooms.now().Add(patience)
+				}
+			case consignmentpb.State_CONFIRMED, consignmentpb.State_COMPLETED:
+				if o.GetVoyageId() == l.VoyageID {
+					confirmed = append(confirmed, some[i])
+				} else {
+					given = append(given, some[i]) // it found room on another voyage
+				}
+			case consignmentpb.State_REJECTED, consignmentpb.State_CANCELLED:
+				given = append(given, some[i])
+			default:
+				return confirmed, given, fmt.Errorf("booking %s: unknown state %s", some[i], o.GetState())
 			}
 		}
 	}
-	settled, err := s.finish(ctx, open)
-	return errors.Join(err, s.forget(ctx, append(written, settled...)))
+	return confirmed, given, nil
 }
 
-// openEnds goes over allocations that no request is working on any more: intents that no ledger has pending, because they
-// were refused or the process died, and releases that were cut off.
-func (s *settler) openEnds(ctx context.Context) error {
+// releases finishes releases that no request is working on any more.
+func (s *settler) releases(ctx context.Context) error {
 	until := store.TimeOrder(s.rooms.now().Add(-abandoned))
 	list := store.List[Allocation]{Index: byOpenEnd, Match: "yes", Until: until, Limit: maxAsked}
 	var failures []error
@@ -100,83 +189,18 @@ func (s *settler) openEnds(ctx context.Context) error {
 		if err != nil {
 			return errors.Join(append(failures, err)...)
 		}
-		settled, err := s.finish(ctx, page.Items)
-		failures = append(failures, err, s.forget(ctx, settled))
+		failures = append(failures, fanout.All(len(page.Items), settlers, func(i int) error {
+			a := &page.Items[i].Value
+			if err := s.rooms.releaseOn(ctx, a.VoyageID, a.BookingID); err != nil {
+				return err
+			}
+			return s.rooms.books.forget(ctx, a.VoyageID, []string{a.BookingID})
+		}))
 		if page.Next == "" {
 			return errors.Join(failures...)
 		}
 		list.Cursor = page.Next
 	}
-}
-
-// finish brings open allocations to their end where their bookings have come to one, and returns those that it did.
-func (s *settler) finish(ctx context.Context, open []store.Document[Allocation]) ([]store.Document[Allocation], error) {
-	var settled []store.Document[Allocation]
-	for len(open) > 0 {
-		n := min(len(open), maxAsked)
-		some, err := s.ask(ctx, open[:n])
-		settled = append(settled, some...)
-		if err != nil {
-			return settled, err
-		}
-		open = open[n:]
-	}
-	return settled, nil
-}
-
-func (s *settler) ask(ctx context.Context, open []store.Document[Allocation]) ([]store.Document[Allocation], error) {
-	bookings := make([]string, len(open))
-	for i, a := range open {
-		bookings[i] = a.Value.BookingID
-	}
-	outcomes, err := s.consignments.Settle(ctx, bookings)
-	if err != nil {
-		return nil, fmt.Errorf("ask how bookings ended: %w", err)
-	}
-	if len(outcomes) != len(open) {
-		return nil, fmt.Errorf("asked after %d bookings, told of %d", len(open), len(outcomes))
-	}
-	ended := make([]bool, len(open))
-	err = fanout.All(len(open), settlers, func(i int) (err error) {
-		ended[i], err = s.end(ctx, open[i], outcomes[i])
-		return err
-	})
-	var settled []store.Document[Allocation]
-	for i, a := range open {
-		if ended[i] {
-			settled = append(settled, a)
-		}
-	}
-	return settled, err
-}
-
-// end applies a booking's outcome to one of its allocations.
-func (s *settler) end(ctx context.Context, a store.Document[Allocation], o *consignmentpb.Outcome) (bool, error) {
-	if o.GetBookingId() != a.Value.BookingID {
-		return false, fmt.Errorf("asked after booking %s, told of %s", a.Value.BookingID, o.GetBookingId())
-	}
-	switch o.GetState() {
-	case consignmentpb.State_RECEIVED:
-		return false, nil // its request is under way
-	case consignmentpb.State_CONFIRMED, consignmentpb.State_COMPLETED:
-		if o.GetVoyageId() != a.Value.VoyageID {
-			return true, s.rooms.releaseOne(ctx, a) // it found room on another voyage
-		}
-		if a.Value.State != StateIntent {
-			return false, fmt.Errorf("allocation %s/%s is %s but its booking is confirmed", a.Value.VoyageID, a.Value.BookingID, a.Value.State)
-		}
-		return true, s.rooms.firm(ctx, a)
-	case consignmentpb.State_REJECTED, consignmentpb.State_CANCELLED:
-		return true, s.rooms.releaseOne(ctx, a)
-	}
-	return false, fmt.Errorf("booking %s: unknown state %s", o.GetBookingId(), o.GetState())
-}
-
-// forget lets ledgers forget bookings whose allocations carry what they did.
-func (s *settler) forget(ctx context.Context, written []store.Document[Allocation]) error {
-	return fanout.All(len(written), maxGathered, func(i int) error {
-		return s.rooms.books.forget(ctx, written[i].Value.VoyageID, written[i].Value.BookingID)
-	})
 }
 
 // planned mends voyages that a crash left half made.

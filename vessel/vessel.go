@@ -1,9 +1,10 @@
 // Package vessel is the vessel service: vessels, their voyages, and the room on every leg. It alone decides whether a
 // booking fits, and it never lets the bookings of a voyage exceed what its legs carry, whatever runs at once or dies.
 //
-// Four types do the work. The fleet makes vessels and voyages (fleet.go). The registrar takes room for bookings and gives it
-// back, and says in which steps (registrar.go). The books change the ledgers, in which the room of each voyage is counted
-// (books.go, ledger.go). The settler brings every booking to its end, also those that a crash cut off (settle.go).
+// Four types do the work. The fleet makes vessels and voyages and takes voyages through their life (fleet.go, lifecycle.go).
+// The registrar takes room for bookings and gives it back, and says in which steps (registrar.go). The books change the
+// ledgers, in which the room of each voyage is counted (books.go, ledger.go). The settler brings every booking to its end, also
+// those that a crash cut off (settle.go).
 package vessel
 
 import (

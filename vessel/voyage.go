@@ -2,6 +2,7 @@ package vessel
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -9,15 +10,6 @@ import (
 	"github.com/fairwayfreight/fairway/common/rule"
 	"github.com/fairwayfreight/fairway/common/store"
 	vesselpb "github.com/fairwayfreight/fairway/interface-center/out/vessel"
-)
-
-// VoyageState is where a voyage is in its life.
-type VoyageState string
-
-// A voyage is PLANNED while its documents are being written, and then no list shows it; OPEN takes bookings.
-const (
-	Planned VoyageState = "PLANNED"
-	Open    VoyageState = "OPEN"
 )
 
 // Voyage is a vessel's sailing: port calls in order, or none for the open sailing of a vessel without a schedule.
@@ -29,12 +21,15 @@ type Voyage struct {
 	State    VoyageState `json:"state"`
 	Calls    []PortCall  `json:"calls,omitempty"`
 	// Capacity is in TEU, MaxWeight in kg; both hold on every leg.
-	Capacity  int32     `json:"capacity"`
-	MaxWeight int32     `json:"max_weight"`
+	Capacity  int32 `json:"capacity"`
+	MaxWeight int32 `json:"max_weight"`
 	// CutOff is when booking ends by itself: the first departure at the latest, never when zero.
-	CutOff    time.Time `json:"cut_off,omitzero"`
+	CutOff time.Time `json:"cut_off,omitzero"`
+	// EndedAt is when the owner ended booking, zero where nobody has. The voyage is CLOSED soon after it.
+	EndedAt   time.Time `json:"ended_at,omitzero"`
 	CreatedAt time.Time `json:"created_at"`
-	// TraceParent is that of the request that made the voyage, for events that are written after it.
+	// TraceParent is that of the request that made the voyage, or of the one that ended its booking, for events that are
+	// written after it.
 	TraceParent string `json:"traceparent,omitempty"`
 }
 
@@ -46,21 +41,65 @@ type PortCall struct {
 	Departure time.Time `json:"departure,omitzero"`
 }
 
-// byState finds voyages that are still PLANNED, oldest first; others are not in it.
-const byState = "state"
+// Indexes of the voyages.
+const (
+	// byState finds the voyages with which something is to be done: those still PLANNED, oldest first, and those OPEN ones
+	// whose booking ends some time, in the order of that time.
+	byState = "state"
+	// byPort finds voyages by each port they call at.
+	byPort = "port"
+)
 
 func openVoyages(ctx context.Context, db store.DB) (*store.Collection[Voyage], error) {
 	return store.Open(ctx, db, store.Spec[Voyage]{
 		Name: "voyages",
 		ID:   func(v *Voyage) string { return v.ID },
-		Indexes: []store.Index[Voyage]{{Name: byState, Keys: func(v *Voyage) []store.Key {
-			if v.State != Planned {
-				return nil
-			}
-			return store.Matches(string(v.State))
-		}}},
+		Indexes: []store.Index[Voyage]{
+			{Name: byState, Keys: (*Voyage).stateKeys},
+			{Name: byPort, Keys: (*Voyage).portKeys},
+		},
 	})
 }
+
+func (v *Voyage) stateKeys() []store.Key {
+	switch ends := v.bookingEnds(); {
+	case v.State == Planned:
+		return store.Matches(string(Planned))
+	case v.State == Open && !ends.IsZero():
+		return []store.Key{{Match: string(Open), Order: store.TimeOrder(ends)}}
+	}
+	return nil
+}
+
+func (v *Voyage) portKeys() []store.Key {
+	if v.State == Planned {
+		return nil
+	}
+	var ports []string
+	for _, call := range v.Calls {
+		if !slices.Contains(ports, call.Port) {
+			ports = append(ports, call.Port)
+		}
+	}
+	return store.Matches(ports...)
+}
+
+// bookingEnds is when a voyage stops taking bookings, zero when it does not by itself.
+func (v *Voyage) bookingEnds() time.Time {
+	if !v.EndedAt.IsZero() && (v.CutOff.IsZero() || v.EndedAt.Before(v.CutOff)) {
+		return v.EndedAt
+	}
+	return v.CutOff
+}
+
+// bookable tells whether bookings may come in at a time.
+func (v *Voyage) bookable(at time.Time) bool {
+	ends := v.bookingEnds()
+	return v.State == Open && (ends.IsZero() || at.Before(ends))
+}
+
+// sailed tells whether the voyage has left its first port.
+func (v *Voyage) sailed() bool { return v.State == Departed || v.State == Completed }
 
 // legs is how many legs a voyage has: one between two calls, and one in all without ports.
 func (v *Voyage) legs() int { return max(1, len(v.Calls)-1) }
@@ -72,11 +111,14 @@ func (v *Voyage) message(version int64, room []Room) *vesselpb.Voyage {
 		Number:    v.Number,
 		VesselId:  v.VesselID,
 		OwnerId:   v.OwnerID,
-		State:     vesselpb.VoyageState(vesselpb.VoyageState_value[string(v.State)]),
+		State:     v.State.message(),
 		Capacity:  v.Capacity,
 		MaxWeight: v.MaxWeight,
 		CreatedAt: timestamppb.New(v.CreatedAt),
 		Version:   version,
+	}
+	if !v.CutOff.IsZero() {
+		m.CutOff = timestamppb.New(v.CutOff)
 	}
 	for _, c := range v.Calls {
 		call := &vesselpb.PortCall{Port: c.Port}

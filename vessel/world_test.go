@@ -103,7 +103,7 @@ func (w *world) open(t *testing.T) {
 	allocations, err := openAllocations(ctx, w.db)
 	must(err)
 	w.registrar = &registrar{allocations: allocations, ledgers: ledgers, books: newBooks(ledgers, allocations, w.clock.now), now: w.clock.now}
-	w.fleet = &fleet{vessels: vessels, voyages: voyages, ledgers: ledgers, now: w.clock.now}
+	w.fleet = &fleet{vessels: vessels, voyages: voyages, ledgers: ledgers, books: w.registrar.books, now: w.clock.now}
 	w.settler = &settler{rooms: w.registrar, fleet: w.fleet, consignments: w.truth}
 }
 
@@ -139,8 +139,8 @@ func (w *world) used(t *testing.T, voyage string) Need {
 
 func (w *world) book(t *testing.T, voyage, booking string, n Need) error {
 	t.Helper()
-	l := w.ledger(t, voyage)
-	return w.reserve(t.Context(), booking, n, l.whole(), l)
+	_, err := w.reserve(t.Context(), voyage, booking, wish{need: n})
+	return err
 }
 
 func (w *world) allocation(t *testing.T, voyage, booking string) Allocation {

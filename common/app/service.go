@@ -16,6 +16,7 @@ import (
 	"github.com/fairwayfreight/fairway/common/auth"
 	"github.com/fairwayfreight/fairway/common/breaker"
 	"github.com/fairwayfreight/fairway/common/broker"
+	"github.com/fairwayfreight/fairway/common/idempotency"
 	"github.com/fairwayfreight/fairway/common/limit"
 	"github.com/fairwayfreight/fairway/common/rpc"
 	"github.com/fairwayfreight/fairway/common/store"
@@ -110,8 +111,18 @@ func (p *Process) build(ctx context.Context, part Part) (_ *Service, err error) 
 		return s, nil
 	}
 
+	s.DB, err = p.openStore(ctx, part.Name, log)
+	if err != nil {
+		return nil, err
+	}
+	once, err := idempotency.New(ctx, s.DB, p.now, log)
+	if err != nil {
+		return nil, err
+	}
+	s.Every("forget idempotency keys", forgetEvery, once.Sweep)
+
 	// A call in: traced, logged, any panic inside turned into an error that trace and log see, its caller verified and
-	// admitted, and only then counted against what the service takes on at once.
+	// admitted, counted against what the service takes on at once, and only then worked on, once for each Idempotency-Key.
 	s.Server = rpc.NewServer(rpc.ServerConfig{
 		Name:     part.Name,
 		Endpoint: p.endpoint,
@@ -125,14 +136,14 @@ func (p *Process) build(ctx context.Context, part Part) (_ *Service, err error) 
 		rpc.Recovery(log),
 		auth.HandlerWrapper(p.verifier),
 		limit.Admission(cfg.RPC.MaxInFlight),
+		once.Wrap,
 	)
 	s.micro, err = newLifecycle(ctx, s.Client, s.Server)
-	if err != nil {
-		return nil, err
-	}
-	s.DB, err = p.openStore(ctx, part.Name, log)
 	return s, err
 }
+
+// forgetEvery is how often idempotency keys that count no more are removed.
+const forgetEvery = time.Minute
 
 // maxPaced is how many calls of a service may wait for their turn where calls are paced; more are refused.
 const maxPaced = 100

@@ -2,7 +2,8 @@
 //
 // A message is delivered to every group at least once. Within a group, messages of one key come in the order they were
 // published, one at a time; messages of different keys may come at once. A group acknowledges a message when its handler
-// returns nil; until then the message is delivered again.
+// returns nil. A handler that returns an error is asked again, without end: a broker gives up on no message. Whoever wants a
+// bound puts it around the handler, as event.Consumer does.
 package broker
 
 import "context"
@@ -20,8 +21,8 @@ type Message struct {
 	Body []byte
 }
 
-// Handler handles a message for a group. An error, or a panic, means that it is to be delivered again. ctx ends when the
-// delivery is given up or the broker closes.
+// Handler handles a message for a group. After an error, or a panic, it is asked again. ctx ends when the delivery is given up
+// or the broker closes.
 type Handler func(ctx context.Context, m Message) error
 
 // Broker is safe for concurrent use.

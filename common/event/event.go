@@ -18,7 +18,6 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/fairwayfreight/fairway/common/auth"
-	"github.com/fairwayfreight/fairway/common/broker"
 	"github.com/fairwayfreight/fairway/common/store"
 	"github.com/fairwayfreight/fairway/common/trace"
 )
@@ -85,29 +84,8 @@ func (e Envelope) Record(data any) (store.Event, error) {
 	return store.Event{ID: e.ID, Body: body}, nil
 }
 
-// Headers of a message, so that a consumer can choose and trace without reading the body.
-const (
-	TypeHeader   = "type"
-	ParentHeader = "traceparent"
-)
-
 // Topic is the topic of a service's events.
 func Topic(service string) string { return "fairway." + service }
-
-// message makes the broker's message of a waiting event. The key is the entity, so an entity's events stay in order.
-func message(topic string, waiting store.Event) (broker.Message, error) {
-	e, err := decode(waiting.Body)
-	if err != nil {
-		return broker.Message{}, err
-	}
-	return broker.Message{
-		Topic:   topic,
-		Key:     e.EntityID,
-		ID:      e.ID,
-		Headers: map[string]string{TypeHeader: e.Type(), ParentHeader: e.TraceParent},
-		Body:    waiting.Body,
-	}, nil
-}
 
 func decode(body []byte) (Envelope, error) {
 	var e Envelope

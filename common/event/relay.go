@@ -14,8 +14,10 @@ import (
 )
 
 const (
-	// batch is how many documents a relay claims, and publishes, at once.
-	batch = 64
+	// batch is how many documents a relay claims, and publishes, at once, and workers how many such batches are under way, so
+	// that one is published while another is marked.
+	batch   = 128
+	workers = 3
 	// publishTimeout bounds the publishing of one document's events, so that a broker that hangs is a broker that failed.
 	publishTimeout = 3 * time.Second
 	// lease is how long a claimed document is left to its relay: as long as publishing and marking may take. A
@@ -49,7 +51,9 @@ func NewRelay(b broker.Broker, service string, log *slog.Logger, outboxes ...sto
 func (r *Relay) Run(ctx context.Context) {
 	var wait sync.WaitGroup
 	for _, o := range r.outboxes {
-		wait.Go(func() { r.run(ctx, o) })
+		for range workers {
+			wait.Go(func() { r.run(ctx, o) })
+		}
 	}
 	wait.Wait()
 }
@@ -114,10 +118,8 @@ func (r *Relay) publish(ctx context.Context, w store.Waiting) ([]store.Event, er
 	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
 	defer cancel()
 	for i, e := range w.Events {
-		m, err := message(r.topic, e)
-		if err != nil {
-			return w.Events[:i], err
-		}
+		// The key is the entity, so an entity's events stay in order.
+		m := broker.Message{Topic: r.topic, Key: w.DocumentID, ID: e.ID, Body: e.Body}
 		if err := r.broker.Publish(ctx, m); err != nil {
 			return w.Events[:i], err
 		}

@@ -129,7 +129,15 @@ const (
 func attempt(ctx context.Context, conn *conn, path string, in, out proto.Message) (outcome, error) {
 	defer conn.release()
 	x := &exchange{req: in}
-	err := conn.cc.Invoke(ctx, path, x, x, grpc.Peer(&x.peer))
+	opts := []grpc.CallOption{grpc.Peer(&x.peer)}
+	want := gathered(ctx)
+	if want != nil {
+		opts = append(opts, grpc.Trailer(&x.trailer))
+	}
+	err := conn.cc.Invoke(ctx, path, x, x, opts...)
+	if want != nil {
+		want.gatherGRPC(x.trailer)
+	}
 	if x.rsp != nil {
 		defer x.free()
 	}

@@ -6,6 +6,7 @@ import (
 	"google.golang.org/grpc/encoding"
 	_ "google.golang.org/grpc/encoding/proto" // registers the codec that is built on here
 	"google.golang.org/grpc/mem"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
 	"google.golang.org/protobuf/proto"
 )
@@ -15,8 +16,9 @@ import (
 type exchange struct {
 	req      proto.Message
 	rsp      mem.BufferSlice
-	peer     peer.Peer // set once a stream to a server has been opened, see sent
-	tooLarge int       // size of a request that is over the limit
+	peer     peer.Peer   // set once a stream to a server has been opened, see sent
+	trailer  metadata.MD // what came with the answer, where the caller wants it
+	tooLarge int         // size of a request that is over the limit
 }
 
 // sent tells whether the server may have seen the call. gRPC fills in the peer of every call that got as far as a stream on a

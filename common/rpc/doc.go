@@ -20,7 +20,8 @@
 //   - On an error the response passed in is as it was. Nothing writes to it after the call has returned.
 //   - Caller and handler never share memory: request and response are copied.
 //   - Of the caller's metadata only the keys of [SentMetadata] reach the handler's headers, and only those of
-//     [HandedOnMetadata] are handed on by calls that the handler makes itself.
+//     [HandedOnMetadata] are handed on by calls that the handler makes itself. What a handler says beside its answer
+//     ([SetTrailer]) comes back to a caller that wants it ([WithTrailer]), and goes no further.
 //   - A panic in a handler or a wrapper is answered with Internal; the process lives.
 //   - Requests are at most [MaxRequest] bytes, answers [MaxMessage]. Of requests over 64 KiB an endpoint works on 16 at a time;
 //     further ones are Overloaded at once.

@@ -33,8 +33,9 @@ func (s *Server) callLocal(ctx context.Context, end time.Time, endpoint string, 
 		return err
 	}
 	header := outgoing(ctx)
-	hctx, cancel := localContext(s.cfg.Endpoint.capped(end), header)
+	bounded, cancel := localContext(s.cfg.Endpoint.capped(end), header)
 	defer cancel(nil)
+	hctx, said := withSaid(bounded, gathered(ctx) != nil)
 
 	type result struct {
 		rsp proto.Message
@@ -51,6 +52,9 @@ func (s *Server) callLocal(ctx context.Context, end time.Time, endpoint string, 
 	}()
 	select {
 	case r := <-done:
+		if said != nil {
+			gathered(ctx).gather(said)
+		}
 		if r.err != nil {
 			return asReceived(r.err)
 		}

@@ -12,8 +12,8 @@ const maxDescription = 1000
 // NormalizeConsignment trims the texts, and brings container numbers, size and type codes and ports into their written form.
 func NormalizeConsignment(c *consignmentpb.Consignment) {
 	trim(&c.Description)
-	code(&c.From)
-	code(&c.To)
+	normalizePort(&c.From)
+	normalizePort(&c.To)
 	for _, box := range c.Containers {
 		if box == nil {
 			continue

@@ -7,8 +7,8 @@ const numberLength = 11
 
 // normalizeNumber brings a container number into its stored form: people write it "CSQU 305438-3".
 func normalizeNumber(s *string) {
-	code(s)
 	*s = strings.ReplaceAll(strings.ReplaceAll(*s, " ", ""), "-", "")
+	code(s) // last, for white space that stood behind a hyphen
 }
 
 // number checks an optional container number (ISO 6346).

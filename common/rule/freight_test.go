@@ -86,10 +86,10 @@ func TestConsignmentQuarters(t *testing.T) {
 }
 
 func TestNormalizeConsignment(t *testing.T) {
-	c := &consignmentpb.Consignment{Description: " x ", From: "nlrtm", To: " sgsin", Containers: []*consignmentpb.Container{
+	c := &consignmentpb.Consignment{Description: " x ", From: "cnngb", To: " cnshg", Containers: []*consignmentpb.Container{
 		nil, {Number: "csqu 305438-3", Type: "22g1", CustomerId: " c ", Origin: " o "}}}
 	rule.NormalizeConsignment(c)
-	want := &consignmentpb.Consignment{Description: "x", From: "NLRTM", To: "SGSIN", Containers: []*consignmentpb.Container{
+	want := &consignmentpb.Consignment{Description: "x", From: "CNNGB", To: "CNSHA", Containers: []*consignmentpb.Container{
 		nil, {Number: "CSQU3054383", Type: "22G1", CustomerId: "c", Origin: "o"}}}
 	if !proto.Equal(c, want) {
 		t.Errorf("normalized to %v, want %v", c, want)
@@ -143,7 +143,14 @@ func TestVoyage(t *testing.T) {
 		"less room than the vessel": {func(v *vesselpb.Voyage) { v.Capacity, v.MaxWeight = 1, 1 }, nil},
 		"impossible room": {func(v *vesselpb.Voyage) { v.Capacity, v.MaxWeight = -1, 2_000_000_001 },
 			[]string{"capacity range", "max_weight range"}},
-		"time out of range": {func(v *vesselpb.Voyage) { v.Calls[1].Arrival = &timestamppb.Timestamp{Nanos: -1} }, []string{"calls[1].arrival range"}},
+		"time out of range":        {func(v *vesselpb.Voyage) { v.Calls[1].Arrival = &timestamppb.Timestamp{Nanos: -1} }, []string{"calls[1].arrival range"}},
+		"cut-off":                  {func(v *vesselpb.Voyage) { v.CutOff = &timestamppb.Timestamp{Seconds: at(1).Seconds - 1} }, nil},
+		"cut-off at the departure": {func(v *vesselpb.Voyage) { v.CutOff = at(1) }, nil},
+		"cut-off after it":         {func(v *vesselpb.Voyage) { v.CutOff = &timestamppb.Timestamp{Seconds: at(1).Seconds, Nanos: 1} }, []string{"cut_off order"}},
+		"cut-off out of range":     {func(v *vesselpb.Voyage) { v.CutOff = &timestamppb.Timestamp{Seconds: 1 << 60} }, []string{"cut_off range"}},
+		"cut-off without calls":    {func(v *vesselpb.Voyage) { v.Calls, v.CutOff = nil, at(1) }, []string{"calls required"}},
+		"cut-off without departure": {func(v *vesselpb.Voyage) { v.Calls[0].Departure, v.CutOff = nil, at(1) },
+			[]string{"calls[0].departure required"}},
 		"nil call": {func(v *vesselpb.Voyage) { v.Calls[1] = nil },
 			[]string{"calls[1].port format", "calls[1].arrival required", "calls[1].departure required"}},
 	} {
@@ -152,10 +159,35 @@ func TestVoyage(t *testing.T) {
 }
 
 func TestNormalizeVoyage(t *testing.T) {
-	v := &vesselpb.Voyage{Number: " 041E ", Calls: []*vesselpb.PortCall{nil, {Port: "nlrtm "}}}
+	v := &vesselpb.Voyage{Number: " 041E ", Calls: []*vesselpb.PortCall{nil, {Port: "nlrtm "}, {Port: "CNSHG"}}}
 	rule.NormalizeVoyage(v)
-	if v.Number != "041E" || v.Calls[1].Port != "NLRTM" {
+	if v.Number != "041E" || v.Calls[1].Port != "NLRTM" || v.Calls[2].Port != "CNSHA" {
 		t.Errorf("normalized to %v", v)
+	}
+}
+
+func TestVoyageQuery(t *testing.T) {
+	for name, c := range map[string]struct {
+		q    *vesselpb.VoyageQuery
+		want []string
+	}{
+		"all":            {&vesselpb.VoyageQuery{}, nil},
+		"from alone":     {&vesselpb.VoyageQuery{From: "CNSHA"}, nil},
+		"to alone":       {&vesselpb.VoyageQuery{To: "NLRTM"}, nil},
+		"everything":     {&vesselpb.VoyageQuery{Limit: 200, From: "CNSHA", To: "NLRTM", After: at(1), Teu: 1_000_000, Weight: 2_000_000_000}, nil},
+		"same port":      {&vesselpb.VoyageQuery{From: "CNSHA", To: "CNSHA"}, []string{"to pair"}},
+		"no ports":       {&vesselpb.VoyageQuery{From: "Shanghai", To: "CN1HA"}, []string{"from format", "to format"}},
+		"the same wrong": {&vesselpb.VoyageQuery{From: "x", To: "x"}, []string{"from format", "to format"}},
+		"out of bounds": {&vesselpb.VoyageQuery{Limit: 201, After: &timestamppb.Timestamp{Nanos: -1}, Teu: 1_000_001, Weight: 2_000_000_001},
+			[]string{"limit range", "after range", "teu range", "weight range"}},
+		"negative": {&vesselpb.VoyageQuery{Limit: -1, Teu: -1, Weight: -1}, []string{"limit range", "teu range", "weight range"}},
+	} {
+		t.Run(name, func(t *testing.T) { expect(t, rule.VoyageQuery(c.q), c.want...) })
+	}
+	q := &vesselpb.VoyageQuery{From: " cnshg", To: "nlrtm "}
+	rule.NormalizeVoyageQuery(q)
+	if q.From != "CNSHA" || q.To != "NLRTM" {
+		t.Errorf("normalized to %v", q)
 	}
 }
 

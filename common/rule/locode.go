@@ -1,5 +1,14 @@
 package rule
 
+import "github.com/fairwayfreight/fairway/common/port"
+
+// normalizePort brings a port's code into upper case, and the codes of one port that are in use into the one under which it
+// is kept: CNSHG and CNSHA are both Shanghai.
+func normalizePort(s *string) {
+	code(s)
+	*s = port.Canonical(*s)
+}
+
 // port checks a UN/LOCODE (UNECE Recommendation 16): two letters for the country (ISO 3166-1) and three characters for the
 // place, letters or the digits 2 to 9; 0 and 1 are not used. Whether the place exists or has a sea port is not checked: the
 // list's port flags are unreliable, CNSHA is listed as an airport.

@@ -24,7 +24,7 @@ const (
 	Type     = "type"     // it is of another JSON type
 	Unknown  = "unknown"  // there is no such field
 	Pair     = "pair"     // it needs another field beside it, or must differ from one
-	Order    = "order"    // it must come after another time
+	Order    = "order"    // it must come after, or before, another time
 	Checksum = "checksum" // its check digit does not fit: a typing error
 	Choice   = "choice"   // it is not one of the allowed words
 	Unique   = "unique"   // it is there twice

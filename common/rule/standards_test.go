@@ -67,7 +67,7 @@ func TestEveryCategoryAndExactlyOneCheckDigitFits(t *testing.T) {
 var containerForm = regexp.MustCompile(`\A[A-Z]{3}[UJZ][0-9]{7}\z`)
 
 func FuzzContainerNumber(f *testing.F) {
-	for _, s := range []string{"CSQU3054383", "gyou 404799-0", "MSCU1234567", "1234J1234567", "ZZZZ,1234567", "\xff", "ſ"} {
+	for _, s := range []string{"CSQU3054383", "gyou 404799-0", "MSCU1234567", "1234J1234567", "ZZZZ,1234567", "\xff", "ſ", "-\n0"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, number string) {

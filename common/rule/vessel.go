@@ -27,10 +27,10 @@ func Specification(s *vesselpb.Specification) []fault.Field {
 	return f
 }
 
-// NormalizeReservation brings the ports into upper case.
+// NormalizeReservation brings the ports into their written form.
 func NormalizeReservation(r *vesselpb.Reservation) {
-	code(&r.From)
-	code(&r.To)
+	normalizePort(&r.From)
+	normalizePort(&r.To)
 }
 
 // Reservation checks a booking's claim to room.

@@ -14,18 +14,18 @@ const (
 	minCalls        = 2
 )
 
-// NormalizeVoyage trims the number and brings the ports into upper case.
+// NormalizeVoyage trims the number and brings the ports into their written form.
 func NormalizeVoyage(v *vesselpb.Voyage) {
 	trim(&v.Number)
 	for _, call := range v.Calls {
 		if call != nil {
-			code(&call.Port)
+			normalizePort(&call.Port)
 		}
 	}
 }
 
-// Voyage checks the number and the port calls of a new voyage, and where given the room offered on it. The vessel and
-// other fields are not read.
+// Voyage checks the number and the port calls of a new voyage, and where given the cut-off and the room offered on it. The
+// vessel and other fields are not read.
 func Voyage(v *vesselpb.Voyage) []fault.Field {
 	var f findings
 	f.text("number", v.GetNumber(), 1, maxVoyageNumber)
@@ -37,12 +37,51 @@ func Voyage(v *vesselpb.Voyage) []fault.Field {
 	default:
 		f.calls(v.GetCalls())
 	}
+	f.cutOff(v)
 	if v.GetCapacity() != 0 {
 		f.within("capacity", int64(v.GetCapacity()), 1, MaxCapacity, "TEU")
 	}
 	if v.GetMaxWeight() != 0 {
 		f.within("max_weight", int64(v.GetMaxWeight()), 1, MaxWeight, "kg")
 	}
+	return f
+}
+
+// cutOff checks that booking ends before the ship leaves its first port, where it is said when it does.
+func (f *findings) cutOff(v *vesselpb.Voyage) {
+	if v.GetCutOff() == nil || !f.time("cut_off", v.GetCutOff()) || len(v.GetCalls()) == 0 {
+		return
+	}
+	first := v.GetCalls()[0].GetDeparture()
+	if first != nil && first.CheckValid() == nil && v.GetCutOff().AsTime().After(first.AsTime()) {
+		f.add("cut_off", Order, "must not be after the first departure")
+	}
+}
+
+// NormalizeVoyageQuery brings the ports into their written form.
+func NormalizeVoyageQuery(q *vesselpb.VoyageQuery) {
+	normalizePort(&q.From)
+	normalizePort(&q.To)
+}
+
+// VoyageQuery checks what voyages are looked for: the size of the page, and where given the ports, the time and the room. The
+// cursor is for the list itself to judge.
+func VoyageQuery(q *vesselpb.VoyageQuery) []fault.Field {
+	f := findings(Page(q.GetLimit()))
+	if q.GetFrom() != "" {
+		f.port("from", q.GetFrom())
+	}
+	if q.GetTo() != "" {
+		f.port("to", q.GetTo())
+	}
+	if isLocode(q.GetFrom()) && q.GetFrom() == q.GetTo() {
+		f.add("to", Pair, "must be another port than from")
+	}
+	if q.GetAfter() != nil {
+		f.time("after", q.GetAfter())
+	}
+	f.within("teu", int64(q.GetTeu()), 0, MaxCapacity, "TEU")
+	f.within("weight", int64(q.GetWeight()), 0, MaxWeight, "kg")
 	return f
 }
 

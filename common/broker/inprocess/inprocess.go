@@ -1,8 +1,8 @@
 // Package inprocess is the broker of a process that holds all services.
 //
 // It has no memory and needs none: a publish is acknowledged only when every group has handled the message, and until then
-// the message waits in the publisher's outbox, on disk. So nothing is lost whenever the process dies, and a group that
-// fails is asked again by the publisher's relay.
+// the message waits in the publisher's outbox, on disk. So nothing is lost whenever the process dies. A group that fails is
+// asked again with the next publish: the publisher's relay publishes until it is acknowledged.
 package inprocess
 
 import (
@@ -13,19 +13,12 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/fairwayfreight/fairway/common/broker"
 )
 
-const (
-	// attempts is how often one publish offers a message to a group. Most failures that pass at all pass within these.
-	attempts = 3
-	// firstPause is the time between the first two attempts; it doubles.
-	firstPause = 10 * time.Millisecond
-	// stripes is how many messages of different keys a group can handle at once.
-	stripes = 256
-)
+// stripes is how many messages of different keys a group can handle at once.
+const stripes = 256
 
 var (
 	// ErrClosed is returned by a broker that was closed.
@@ -62,8 +55,8 @@ type subscription struct {
 	active sync.WaitGroup
 }
 
-// Publish delivers m to every group of its topic and returns when all have handled it. It returns the failures of those
-// that have not after a few attempts; groups that had handled it will get it again with the next publish.
+// Publish delivers m to every group of its topic, once, and returns when all have handled it, or the failures of those that
+// have not. Groups that had handled it will get it again with the next publish.
 func (b *Broker) Publish(ctx context.Context, m broker.Message) error {
 	b.mu.RLock()
 	if b.closed {
@@ -111,20 +104,10 @@ func (s *subscription) deliver(ctx context.Context, stripe uint64, m broker.Mess
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	for attempt, pause := 1, firstPause; ; attempt, pause = attempt+1, pause*2 {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		err := s.try(ctx, m)
-		if err == nil || attempt == attempts {
-			return err
-		}
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-			return err
-		}
+	if err := ctx.Err(); err != nil {
+		return err
 	}
+	return s.try(ctx, m)
 }
 
 func (s *subscription) try(ctx context.Context, m broker.Message) (err error) {

@@ -1102,6 +1102,7 @@ func (x *Allocation) GetCarrierId() string {
 type ReleaseRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	BookingId     string                 `protobuf:"bytes,1,opt,name=booking_id,json=bookingId,proto3" json:"booking_id,omitempty"`
+	VoyageId      string                 `protobuf:"bytes,2,opt,name=voyage_id,json=voyageId,proto3" json:"voyage_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1139,6 +1140,13 @@ func (*ReleaseRequest) Descriptor() ([]byte, []int) {
 func (x *ReleaseRequest) GetBookingId() string {
 	if x != nil {
 		return x.BookingId
+	}
+	return ""
+}
+
+func (x *ReleaseRequest) GetVoyageId() string {
+	if x != nil {
+		return x.VoyageId
 	}
 	return ""
 }
@@ -1278,10 +1286,11 @@ const file_vessel_vessel_proto_rawDesc = "" +
 	"\tvoyage_id\x18\x02 \x01(\tR\bvoyageId\x12\x1b\n" +
 	"\tvessel_id\x18\x03 \x01(\tR\bvesselId\x12\x1d\n" +
 	"\n" +
-	"carrier_id\x18\x04 \x01(\tR\tcarrierId\"/\n" +
+	"carrier_id\x18\x04 \x01(\tR\tcarrierId\"L\n" +
 	"\x0eReleaseRequest\x12\x1d\n" +
 	"\n" +
-	"booking_id\x18\x01 \x01(\tR\tbookingId\"\x11\n" +
+	"booking_id\x18\x01 \x01(\tR\tbookingId\x12\x1b\n" +
+	"\tvoyage_id\x18\x02 \x01(\tR\bvoyageId\"\x11\n" +
 	"\x0fReleaseResponse*k\n" +
 	"\vVoyageState\x12\x1c\n" +
 	"\x18VOYAGE_STATE_UNSPECIFIED\x10\x00\x12\v\n" +

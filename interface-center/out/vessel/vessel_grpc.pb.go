@@ -67,12 +67,14 @@ type VesselServiceClient interface {
 	// CompleteVoyage notes that a departed voyage of the caller's has ended. Its CONFIRMED consignments become COMPLETED within
 	// seconds. Repeating it is harmless. Errors: not_found, permission_denied, wrong_state (not departed yet).
 	CompleteVoyage(ctx context.Context, in *VoyageRef, opts ...grpc.CallOption) (*VoyageResponse, error)
-	// Reserve takes room for a booking. For the consignment service alone. Repeating it gives the same voyage and takes
-	// nothing twice. Errors: no_capacity, not_found (voyage), wrong_state (voyage closed, or the booking was released),
-	// unavailable (too many unsettled bookings on the voyage).
+	// Reserve takes room for a booking. For the consignment service alone. Repeating it for a certain voyage takes nothing
+	// twice; where the service chooses, a repeat may take room on another voyage, and what the booking is not confirmed on is
+	// given back within seconds. Errors: no_capacity, not_found (voyage), wrong_state (voyage closed, or the booking was
+	// released), invalid (not on the voyage's way), unavailable (too many unsettled bookings on the voyage).
 	Reserve(ctx context.Context, in *Reservation, opts ...grpc.CallOption) (*Allocation, error)
-	// Release gives back all that a booking took, and bars it from the voyages it had tried. For the consignment service
-	// alone; the booking must already be in a final state other than CONFIRMED. Repeating it is harmless.
+	// Release gives back the room of a booking on a voyage, and bars it from there; where no voyage is named, on all on which it
+	// is not settled yet. For the consignment service alone; the booking must already be in a final state other than
+	// CONFIRMED. Repeating it is harmless.
 	Release(ctx context.Context, in *ReleaseRequest, opts ...grpc.CallOption) (*ReleaseResponse, error)
 }
 
@@ -233,12 +235,14 @@ type VesselServiceServer interface {
 	// CompleteVoyage notes that a departed voyage of the caller's has ended. Its CONFIRMED consignments become COMPLETED within
 	// seconds. Repeating it is harmless. Errors: not_found, permission_denied, wrong_state (not departed yet).
 	CompleteVoyage(context.Context, *VoyageRef) (*VoyageResponse, error)
-	// Reserve takes room for a booking. For the consignment service alone. Repeating it gives the same voyage and takes
-	// nothing twice. Errors: no_capacity, not_found (voyage), wrong_state (voyage closed, or the booking was released),
-	// unavailable (too many unsettled bookings on the voyage).
+	// Reserve takes room for a booking. For the consignment service alone. Repeating it for a certain voyage takes nothing
+	// twice; where the service chooses, a repeat may take room on another voyage, and what the booking is not confirmed on is
+	// given back within seconds. Errors: no_capacity, not_found (voyage), wrong_state (voyage closed, or the booking was
+	// released), invalid (not on the voyage's way), unavailable (too many unsettled bookings on the voyage).
 	Reserve(context.Context, *Reservation) (*Allocation, error)
-	// Release gives back all that a booking took, and bars it from the voyages it had tried. For the consignment service
-	// alone; the booking must already be in a final state other than CONFIRMED. Repeating it is harmless.
+	// Release gives back the room of a booking on a voyage, and bars it from there; where no voyage is named, on all on which it
+	// is not settled yet. For the consignment service alone; the booking must already be in a final state other than
+	// CONFIRMED. Repeating it is harmless.
 	Release(context.Context, *ReleaseRequest) (*ReleaseResponse, error)
 	mustEmbedUnimplementedVesselServiceServer()
 }
