@@ -52,6 +52,10 @@ lint: gen ## Check format, vet, staticcheck, and that the generated code is fres
 demo: build ## Book freight with a temporary Fairway, or with the one at FAIRWAY_API, and show what happens
 	@deploy/demo.sh
 
+.PHONY: prove
+prove: build ## Kill a temporary Fairway again and again under load, and check that no answer was broken (ARGS="--for 20s")
+	@deploy/prove.sh $(ARGS)
+
 .PHONY: bench
 bench: ## Run the benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...

@@ -41,8 +41,10 @@ type Deps struct {
 	Vessels      vesselpb.VesselService
 	Consignments consignmentpb.ShippingService
 	Logs         logpb.LogService
-	Verifier     Verifier
-	Tracer       *trace.Tracer
+	// DeadLetters are those of the services that consume events, by the service's name.
+	DeadLetters map[string]DeadLetterService
+	Verifier    Verifier
+	Tracer      *trace.Tracer
 	// Log gets one line per request. Its handler adds the trace id (trace.LogHandler).
 	Log *slog.Logger
 	// Ready names what is missing before a booking can be served; nothing means that it can.

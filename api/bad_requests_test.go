@@ -19,6 +19,7 @@ const (
 	newBooking   = "POST /consignments"
 	cancel       = "POST /consignments/c1/cancel"
 	listBookings = "GET /consignments"
+	listVoyages  = "GET /voyages"
 	listLogs     = "GET /logs"
 )
 
@@ -151,6 +152,11 @@ func TestBadRequests(t *testing.T) {
 		{"Unix time", newVoyage, sail(`,"arrival":1896134400`), []string{"calls[1].arrival type"}},
 		{"year 10000", newVoyage, sail(`,"arrival":"9999-12-31T23:59:59-23:59"`), []string{"calls[1].arrival range"}},
 		{"zero room", newVoyage, `{"number":"1","capacity":0,"max_weight":-1}`, []string{"capacity range", "calls required", "max_weight range"}},
+		{"cut-off after the departure", newVoyage, `{"number":"1","cut_off":"2030-01-01T00:00:01Z","calls":[{"port":"CNSHA","departure":"2030-01-01T00:00:00Z"},{"port":"NLRTM"` + arrival + `}]}`,
+			[]string{"cut_off order"}},
+		{"cut-off of wrong form", newVoyage, `{"number":"1","cut_off":"soon","calls":[{"port":"CNSHA","departure":"2030-01-01T00:00:00Z"},{"port":"NLRTM"` + arrival + `}]}`,
+			[]string{"cut_off format"}},
+		{"close with a field", "POST /voyages/v1/close", `{"at":"now"}`, []string{"at unknown"}},
 		{"state from the client", newVoyage, `{"number":"","state":"DEPARTED","legs":[]}`,
 			[]string{"state unknown", "legs unknown", "number required", "calls required"}},
 
@@ -181,7 +187,7 @@ func TestBadRequests(t *testing.T) {
 
 		// Parameters.
 		{"unknown parameter", listBookings + "?stat=CONFIRMED", "", []string{"stat unknown"}},
-		{"parameter of another list", "GET /voyages?from=NLRTM&open=true", "", []string{"from unknown", "open unknown"}},
+		{"parameter of another list", "GET /vessels?from=NLRTM&open=true", "", []string{"from unknown", "open unknown"}},
 		{"limit 0", listBookings + "?limit=0", "", []string{"limit range"}},
 		{"limit 201", listBookings + "?limit=201", "", []string{"limit range"}},
 		{"limit over 64 bits", listBookings + "?limit=99999999999999999999", "", []string{"limit range"}},
@@ -198,6 +204,17 @@ func TestBadRequests(t *testing.T) {
 		{"long cursor", listBookings + "?cursor=" + long(1025), "", []string{"cursor format"}},
 		{"bad escape", listBookings + "?cursor=%zz", "", []string{"query format"}},
 		{"semicolon", listBookings + "?limit=1;state=x", "", []string{"query format"}},
+		{"not ports", listVoyages + "?from=Rotterdam&to=", "", []string{"to format", "from format"}},
+		{"no way", listVoyages + "?from=NLRTM&to=nlrtm", "", []string{"to pair"}},
+		{"no numbers", listVoyages + "?teu=1.5&weight=", "", []string{"teu type", "weight type"}},
+		{"negative room", listVoyages + "?teu=-1&weight=%2B1", "", []string{"teu type", "weight type"}},
+		{"more room than any ship has", listVoyages + "?teu=1000001&weight=2000000001", "", []string{"teu range", "weight range"}},
+		{"room over 64 bits", listVoyages + "?teu=18446744073709551617", "", []string{"teu range"}},
+		{"date for a time", listVoyages + "?after=2030-01-01", "", []string{"after format"}},
+		{"empty time", listVoyages + "?after=", "", []string{"after format"}},
+		{"year 10000 in UTC", listVoyages + "?after=9999-12-31T23:59:59-23:59", "", []string{"after range"}},
+		{"neither true nor false", listVoyages + "?open=yes", "", []string{"open choice"}},
+		{"empty flag", listVoyages + "?open=", "", []string{"open choice"}},
 		{"bad filters", listLogs + "?entity_id=a%20b&actor_id=%FF&trace_id=&action=a/b", "",
 			[]string{"entity_id format", "actor_id format", "trace_id format", "action format"}},
 		{"parameter on a POST with a bad body", newUser + "?dry_run=1", `{"name":`, []string{"dry_run unknown", "body format"}},
@@ -255,7 +272,9 @@ func TestEveryRouteRefusesUnknownParameters(t *testing.T) {
 	for _, call := range []string{
 		"POST /users", "POST /sessions", "POST /user/sign", "POST /user/login", "GET /users/me", "GET /users/u1", "GET /users",
 		"POST /vessels", "GET /vessels", "GET /vessels/s1", "POST /vessels/s1/voyages", "GET /voyages", "GET /voyages/v1",
+		"POST /voyages/v1/close", "POST /voyages/v1/depart", "POST /voyages/v1/complete",
 		"POST /consignments", "GET /consignments", "GET /consignments/c1", "POST /consignments/c1/cancel", "GET /logs",
+		"GET /dead-letters", "GET /dead-letters/log/e1", "POST /dead-letters/log/e1/redrive", "DELETE /dead-letters/log/e1",
 	} {
 		b := newBench(t, noConfig)
 		method, path, _ := strings.Cut(call, " ")

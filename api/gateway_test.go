@@ -22,6 +22,7 @@ import (
 	"github.com/fairwayfreight/fairway/common/fault"
 	"github.com/fairwayfreight/fairway/common/trace"
 	consignmentpb "github.com/fairwayfreight/fairway/interface-center/out/consignment"
+	deadletterpb "github.com/fairwayfreight/fairway/interface-center/out/deadletter"
 	logpb "github.com/fairwayfreight/fairway/interface-center/out/log"
 	userpb "github.com/fairwayfreight/fairway/interface-center/out/user"
 	vesselpb "github.com/fairwayfreight/fairway/interface-center/out/vessel"
@@ -130,6 +131,15 @@ func (v vessels) GetVoyage(ctx context.Context, in *vesselpb.VoyageRef, _ ...cli
 func (v vessels) ListVoyages(ctx context.Context, in *vesselpb.VoyageQuery, _ ...client.CallOption) (*vesselpb.VoyageResponse, error) {
 	return serve(v.services, ctx, "vessels.ListVoyages", in, &vesselpb.VoyageResponse{})
 }
+func (v vessels) CloseVoyage(ctx context.Context, in *vesselpb.VoyageRef, _ ...client.CallOption) (*vesselpb.VoyageResponse, error) {
+	return serve(v.services, ctx, "vessels.CloseVoyage", in, &vesselpb.VoyageResponse{})
+}
+func (v vessels) DepartVoyage(ctx context.Context, in *vesselpb.VoyageRef, _ ...client.CallOption) (*vesselpb.VoyageResponse, error) {
+	return serve(v.services, ctx, "vessels.DepartVoyage", in, &vesselpb.VoyageResponse{})
+}
+func (v vessels) CompleteVoyage(ctx context.Context, in *vesselpb.VoyageRef, _ ...client.CallOption) (*vesselpb.VoyageResponse, error) {
+	return serve(v.services, ctx, "vessels.CompleteVoyage", in, &vesselpb.VoyageResponse{})
+}
 
 type consignments struct {
 	consignmentpb.ShippingService
@@ -156,6 +166,30 @@ type logs struct {
 
 func (l logs) List(ctx context.Context, in *logpb.ListRequest, _ ...client.CallOption) (*logpb.ListResponse, error) {
 	return serve(l.services, ctx, "logs.List", in, &logpb.ListResponse{})
+}
+func (l logs) Chain(ctx context.Context, in *logpb.ChainRequest, _ ...client.CallOption) (*logpb.ChainResponse, error) {
+	return serve(l.services, ctx, "logs.Chain", in, &logpb.ChainResponse{})
+}
+func (l logs) Heads(ctx context.Context, in *logpb.HeadsRequest, _ ...client.CallOption) (*logpb.HeadsResponse, error) {
+	return serve(l.services, ctx, "logs.Heads", in, &logpb.HeadsResponse{})
+}
+
+type deadLetters struct {
+	name string
+	*services
+}
+
+func (d deadLetters) List(ctx context.Context, in *deadletterpb.ListRequest, _ ...client.CallOption) (*deadletterpb.ListResponse, error) {
+	return serve(d.services, ctx, d.name+".List", in, &deadletterpb.ListResponse{})
+}
+func (d deadLetters) Get(ctx context.Context, in *deadletterpb.Ref, _ ...client.CallOption) (*deadletterpb.Letter, error) {
+	return serve(d.services, ctx, d.name+".Get", in, &deadletterpb.Letter{})
+}
+func (d deadLetters) Redrive(ctx context.Context, in *deadletterpb.Ref, _ ...client.CallOption) (*deadletterpb.Done, error) {
+	return serve(d.services, ctx, d.name+".Redrive", in, &deadletterpb.Done{})
+}
+func (d deadLetters) Drop(ctx context.Context, in *deadletterpb.Ref, _ ...client.CallOption) (*deadletterpb.Done, error) {
+	return serve(d.services, ctx, d.name+".Drop", in, &deadletterpb.Done{})
 }
 
 // verifier knows the token of ann and that of a service, or takes any token for ann's, or fails.
@@ -215,10 +249,14 @@ func newBench(t testing.TB, cfg api.Config) *bench {
 		Vessels:      vessels{services: b.services},
 		Consignments: consignments{services: b.services},
 		Logs:         logs{services: b.services},
-		Verifier:     b.verifier,
-		Tracer:       tracer,
-		Log:          slog.New(trace.LogHandler(slog.NewJSONHandler(b.log, nil))),
-		Ready:        func() []string { return b.missing },
+		DeadLetters: map[string]api.DeadLetterService{
+			"log":         deadLetters{"letters of log", b.services},
+			"consignment": deadLetters{"letters of consignment", b.services},
+		},
+		Verifier: b.verifier,
+		Tracer:   tracer,
+		Log:      slog.New(trace.LogHandler(slog.NewJSONHandler(b.log, nil))),
+		Ready:    func() []string { return b.missing },
 	})
 	return b
 }

@@ -64,7 +64,8 @@ func TestSignedInRoutesAndOpenOnes(t *testing.T) {
 		"GET /api/v1/users/me", "GET /api/v1/users/u1", "GET /api/v1/users", "POST /api/v1/vessels", "GET /api/v1/vessels",
 		"GET /api/v1/vessels/s1", "POST /api/v1/vessels/s1/voyages", "GET /api/v1/voyages", "GET /api/v1/voyages/v1",
 		"POST /api/v1/consignments", "GET /api/v1/consignments", "GET /api/v1/consignments/c1",
-		"POST /api/v1/consignments/c1/cancel", "GET /api/v1/logs",
+		"POST /api/v1/consignments/c1/cancel", "GET /api/v1/logs", "GET /api/v1/dead-letters?service=log",
+		"GET /api/v1/dead-letters/log/e1", "POST /api/v1/dead-letters/log/e1/redrive", "DELETE /api/v1/dead-letters/log/e1",
 	} {
 		b := newBench(t, noConfig)
 		method, path, _ := strings.Cut(call, " ")

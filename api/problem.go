@@ -56,6 +56,10 @@ func (p problem) send(c *gin.Context, retryAfter time.Duration) {
 	switch p.Status {
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		c.Header("Retry-After", retrySeconds(retryAfter))
+	case http.StatusConflict:
+		if retryAfter > 0 {
+			c.Header("Retry-After", retrySeconds(retryAfter))
+		}
 	case http.StatusUnauthorized:
 		c.Header("WWW-Authenticate", "Bearer")
 	}

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	"google.golang.org/protobuf/types/known/timestamppb"
+
 	"github.com/fairwayfreight/fairway/common/rule"
 	consignmentpb "github.com/fairwayfreight/fairway/interface-center/out/consignment"
 )
@@ -67,6 +69,59 @@ func (r *request) filter(name string) string {
 		r.found.add(name, rule.Format, "must be 1 to 128 letters, digits, or any of -_.:")
 	}
 	return text
+}
+
+// port is a UN/LOCODE, empty when it is not given. What it holds is for the rules to check.
+func (r *request) port(name string) string {
+	text := r.query.Get(name)
+	if r.query.Has(name) && text == "" {
+		r.found.add(name, rule.Format, "must be a UN/LOCODE such as NLRTM")
+	}
+	return text
+}
+
+// count is a whole number from 0 to most, 0 when it is not given.
+func (r *request) count(name string, most int32) int32 {
+	if !r.query.Has(name) {
+		return 0
+	}
+	text := r.query.Get(name)
+	if text == "" || strings.Trim(text, "0123456789") != "" {
+		r.found.add(name, rule.Type, "must be a whole number from 0 to %d", most)
+		return 0
+	}
+	n, err := strconv.ParseInt(text, 10, 32)
+	if err != nil || n > int64(most) {
+		r.found.add(name, rule.Range, "must be from 0 to %d", most)
+		return 0
+	}
+	return int32(n)
+}
+
+// moment is a point in time, nil when it is not given.
+func (r *request) moment(name string) *timestamppb.Timestamp {
+	if !r.query.Has(name) {
+		return nil
+	}
+	t, ok := parseTime(r.query.Get(name))
+	if !ok {
+		r.found.add(name, rule.Format, "must be an RFC 3339 time such as 2030-01-31T15:04:05Z")
+		return nil
+	}
+	return timestamppb.New(t)
+}
+
+// flag is true or false, nil when it is not given.
+func (r *request) flag(name string) *bool {
+	if !r.query.Has(name) {
+		return nil
+	}
+	yes := r.query.Get(name) == "true"
+	if !yes && r.query.Get(name) != "false" {
+		r.found.add(name, rule.Choice, "must be true or false")
+		return nil
+	}
+	return &yes
 }
 
 // state is the consignment state to narrow a list to, unspecified when it is not given.

@@ -12,10 +12,14 @@ import (
 type reply struct {
 	status   int
 	location string // the path below base of what was made, for status 201
-	body     any
+	body     any    // none with status 204
 }
 
 func (a reply) send(c *gin.Context) {
+	if a.body == nil {
+		c.Status(a.status)
+		return
+	}
 	body, err := encode(a.body)
 	if err != nil {
 		refuse(c, err)

@@ -46,8 +46,11 @@ func (g *Gateway) routes() []route {
 		{http.MethodGet, "/vessels", signedIn, page(), g.vessels},
 		{http.MethodGet, "/vessels/:id", signedIn, nil, g.vessel},
 		{http.MethodPost, "/vessels/:id/voyages", signedIn, nil, g.createVoyage},
-		{http.MethodGet, "/voyages", signedIn, page(), g.voyages},
+		{http.MethodGet, "/voyages", signedIn, page("from", "to", "after", "teu", "weight", "open"), g.voyages},
 		{http.MethodGet, "/voyages/:id", signedIn, nil, g.voyage},
+		{http.MethodPost, "/voyages/:id/close", signedIn, nil, g.closeVoyage},
+		{http.MethodPost, "/voyages/:id/depart", signedIn, nil, g.departVoyage},
+		{http.MethodPost, "/voyages/:id/complete", signedIn, nil, g.completeVoyage},
 
 		{http.MethodPost, "/consignments", signedIn, nil, g.createConsignment},
 		{http.MethodGet, "/consignments", signedIn, page("state", "voyage_id"), g.consignments},
@@ -55,6 +58,13 @@ func (g *Gateway) routes() []route {
 		{http.MethodPost, "/consignments/:id/cancel", signedIn, nil, g.cancelConsignment},
 
 		{http.MethodGet, "/logs", signedIn, page("entity_id", "actor_id", "trace_id", "action"), g.logs},
+		{http.MethodGet, "/log-chains", signedIn, []string{"chain", "after", "limit"}, g.logChain},
+		{http.MethodGet, "/log-heads", signedIn, page(), g.logHeads},
+
+		{http.MethodGet, "/dead-letters", signedIn, page("service"), g.deadLetters},
+		{http.MethodGet, "/dead-letters/:service/:id", signedIn, nil, g.deadLetter},
+		{http.MethodPost, "/dead-letters/:service/:id/redrive", signedIn, nil, g.redriveDeadLetter},
+		{http.MethodDelete, "/dead-letters/:service/:id", signedIn, nil, g.dropDeadLetter},
 	}
 }
 
@@ -98,7 +108,11 @@ func (g *Gateway) serve(rt route) gin.HandlerFunc {
 			return
 		}
 		defer r.end()
+		if rt.keyed() {
+			r.readKey()
+		}
 		answer, err := rt.serve(r)
+		r.tellReplayed(c)
 		if err != nil {
 			refuse(c, err)
 			return

@@ -37,10 +37,10 @@ var (
 		"legs":[{"capacity":500,"used":3.25,"free":496.75,"max_weight":200000,"used_weight":55000}]}`
 
 	voyage = &vesselpb.Voyage{Id: "v2", Number: "041E", VesselId: "s1", State: vesselpb.VoyageState_DEPARTED, Version: 1,
-		OwnerId: "u1", CreatedAt: on(1, 3),
+		OwnerId: "u1", CreatedAt: on(1, 3), CutOff: on(1, 31),
 		Calls: []*vesselpb.PortCall{{Port: "CNSHA", Departure: on(2, 1)}, {Port: "NLRTM", Arrival: on(3, 1)}},
 		Legs:  []*vesselpb.Leg{{From: "CNSHA", To: "NLRTM", Capacity: 10, MaxWeight: 3_000_000_000}}}
-	voyageJSON = `{"id":"v2","number":"041E","vessel_id":"s1","state":"DEPARTED","version":1,"owner_id":"u1","created_at":"2030-01-03T12:00:00Z",
+	voyageJSON = `{"id":"v2","number":"041E","vessel_id":"s1","state":"DEPARTED","version":1,"owner_id":"u1","created_at":"2030-01-03T12:00:00Z","cut_off":"2030-01-31T12:00:00Z",
 		"calls":[{"port":"CNSHA","departure":"2030-02-01T12:00:00Z"},{"port":"NLRTM","arrival":"2030-03-01T12:00:00Z"}],
 		"legs":[{"from":"CNSHA","to":"NLRTM","capacity":10,"used":0,"free":10,"max_weight":3000000000,"used_weight":0}]}`
 
@@ -131,10 +131,10 @@ func TestRoutes(t *testing.T) {
 			status: 200, answer: `{"vessels":[` + annaJSON + `],"next_cursor":"n"}`,
 		}, {
 			name: "voyage created", method: "POST", path: "/vessels/s1/voyages",
-			body: `{"number":"041E","capacity":10,"max_weight":100,"calls":[
+			body: `{"number":"041E","capacity":10,"max_weight":100,"cut_off":"2030-01-31T13:00:00+01:00","calls":[
 				{"port":"cnsha","departure":"2030-02-01T20:00:00+08:00"},{"port":"NLRTM","arrival":"2030-03-01T12:00:00Z"}]}`,
 			calls: "vessels.CreateVoyage",
-			with: &vesselpb.Voyage{VesselId: "s1", Number: "041E", Capacity: 10, MaxWeight: 100, Calls: []*vesselpb.PortCall{
+			with: &vesselpb.Voyage{VesselId: "s1", Number: "041E", Capacity: 10, MaxWeight: 100, CutOff: on(1, 31), Calls: []*vesselpb.PortCall{
 				{Port: "CNSHA", Departure: on(2, 1)}, {Port: "NLRTM", Arrival: on(3, 1)}}},
 			gives:  &vesselpb.VoyageResponse{Voyage: voyage},
 			status: 201, answer: `{"voyage":` + voyageJSON + `}`, location: "/api/v1/voyages/v2",
@@ -144,9 +144,30 @@ func TestRoutes(t *testing.T) {
 			status: 200, answer: `{"voyage":` + sailingJSON + `}`,
 		}, {
 			name: "voyages", method: "GET", path: "/voyages?limit=1",
-			calls: "vessels.ListVoyages", with: &vesselpb.ListRequest{Limit: 1},
+			calls: "vessels.ListVoyages", with: &vesselpb.VoyageQuery{Limit: 1},
 			gives:  &vesselpb.VoyageResponse{Voyages: []*vesselpb.Voyage{voyage, sailing}, NextCursor: "n"},
 			status: 200, answer: `{"voyages":[` + voyageJSON + `,` + sailingJSON + `],"next_cursor":"n"}`,
+		}, {
+			name: "voyages looked for", method: "GET", path: "/voyages?from=cnsha&to=NLRTM&after=2030-01-05T12:00:00Z&teu=12&weight=2000000000&open=true&cursor=c",
+			calls: "vessels.ListVoyages",
+			with:  &vesselpb.VoyageQuery{Cursor: "c", From: "CNSHA", To: "NLRTM", After: on(1, 5), Teu: 12, Weight: 2_000_000_000, Open: &truth},
+			gives: &vesselpb.VoyageResponse{}, status: 200, answer: `{"voyages":[]}`,
+		}, {
+			name: "voyages that take no bookings", method: "GET", path: "/voyages?open=false&teu=0&weight=0",
+			calls: "vessels.ListVoyages", with: &vesselpb.VoyageQuery{Open: &lie},
+			gives: &vesselpb.VoyageResponse{}, status: 200, answer: `{"voyages":[]}`,
+		}, {
+			name: "voyage closed", method: "POST", path: "/voyages/v2/close",
+			calls: "vessels.CloseVoyage", with: &vesselpb.VoyageRef{Id: "v2"}, gives: &vesselpb.VoyageResponse{Voyage: voyage},
+			status: 200, answer: `{"voyage":` + voyageJSON + `}`,
+		}, {
+			name: "voyage departed", method: "POST", path: "/voyages/v2/depart",
+			calls: "vessels.DepartVoyage", with: &vesselpb.VoyageRef{Id: "v2"}, gives: &vesselpb.VoyageResponse{Voyage: voyage},
+			status: 200, answer: `{"voyage":` + voyageJSON + `}`,
+		}, {
+			name: "voyage completed, with an empty object", method: "POST", path: "/voyages/v2/complete", body: `{}`,
+			calls: "vessels.CompleteVoyage", with: &vesselpb.VoyageRef{Id: "v2"}, gives: &vesselpb.VoyageResponse{Voyage: voyage},
+			status: 200, answer: `{"voyage":` + voyageJSON + `}`,
 		}, {
 			name: "booked", method: "POST", path: "/consignments",
 			body: `{"description":"Bicycles <new>","weight":55000,"from":"cnsha","to":"NLRTM","not_before":"2030-01-05T12:00:00Z","voyage_id":"v2",
@@ -262,13 +283,14 @@ func TestUnknownPathsAndMethods(t *testing.T) {
 		{"GET", "/api/v1/users/a%2Fb", 404, ""},
 		{"GET", "/api/v1/../healthz", 404, ""},
 		{"POST", "/api/v1/sessions/refresh", 404, ""},
-		{"POST", "/api/v1/voyages/v1/close", 404, ""},
+		{"POST", "/api/v1/voyages/v1/open", 404, ""},
 		{"GET", "/api/v1/webhooks", 404, ""},
 		{"GET", "/api/v1/events", 404, ""},
 		{"GET", "/metrics", 404, ""},
 		{"DELETE", "/api/v1/users", 405, "POST, GET, HEAD"},
 		{"PUT", "/api/v1/consignments/c1", 405, "GET, HEAD"},
 		{"GET", "/api/v1/consignments/c1/cancel", 405, "POST"},
+		{"GET", "/api/v1/voyages/v1/close", 405, "POST"},
 		{"OPTIONS", "/api/v1/vessels", 405, "POST, GET, HEAD"},
 		{"POST", "/healthz", 405, "GET, HEAD"},
 		{"GET", "/api/v1/sessions", 405, "POST"},

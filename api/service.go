@@ -26,10 +26,14 @@ func Serve(_ context.Context, s *app.Service) error {
 		Vessels:      vesselpb.NewVesselService("vessel", s.Client),
 		Consignments: consignmentpb.NewShippingService("consignment", s.Client),
 		Logs:         logpb.NewLogService("log", s.Client),
-		Verifier:     s.Verifier,
-		Tracer:       s.Tracer,
-		Log:          s.Log,
-		Ready:        s.Missing,
+		DeadLetters: map[string]DeadLetterService{
+			"log":         logpb.NewDeadLetterService("log", s.Client),
+			"consignment": consignmentpb.NewDeadLetterService("consignment", s.Client),
+		},
+		Verifier: s.Verifier,
+		Tracer:   s.Tracer,
+		Log:      s.Log,
+		Ready:    s.Missing,
 	})
 	s.OnStart(func(context.Context) error {
 		server, err := Listen(s.Config.API.Address, gateway)

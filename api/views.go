@@ -45,6 +45,7 @@ type voyageView struct {
 	State     string     `json:"state"`
 	Calls     []callView `json:"calls"`
 	Legs      []legView  `json:"legs"`
+	CutOff    *time.Time `json:"cut_off,omitempty"`
 	OwnerID   string     `json:"owner_id,omitempty"`
 	CreatedAt *time.Time `json:"created_at,omitempty"`
 	Version   int64      `json:"version,omitempty"`
@@ -138,6 +139,7 @@ func viewVoyage(v *vesselpb.Voyage) voyageView {
 		State:     v.GetState().String(),
 		Calls:     each(v.GetCalls(), viewCall),
 		Legs:      each(v.GetLegs(), viewLeg),
+		CutOff:    moment(v.GetCutOff()),
 		OwnerID:   v.GetOwnerId(),
 		CreatedAt: moment(v.GetCreatedAt()),
 		Version:   v.GetVersion(),

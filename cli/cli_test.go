@@ -98,6 +98,16 @@ func TestRequestsAreTheContracts(t *testing.T) {
 		{"voyage", []string{"voyage", "create", "--vessel", "v/1", "--number", "021W", "--call", "CNSHA,departure=2030-03-01", "--call", "NLRTM,arrival=2030-04-02T14:00:00+02:00"}, "",
 			[]request{{method: "POST", path: "/api/v1/vessels/v%2F1/voyages",
 				body: `{"number":"021W","calls":[{"port":"CNSHA","departure":"2030-03-01T00:00:00Z"},{"port":"NLRTM","arrival":"2030-04-02T12:00:00Z"}]}`}}},
+		{"voyage with less room and a cut-off", []string{"voyage", "create", "--vessel", "v1", "--number", "021W", "--call", "CNSHA", "--capacity", "5", "--max-weight", "7", "--cut-off", "2030-02-28T20:00:00-04:00"}, "",
+			[]request{{method: "POST", path: "/api/v1/vessels/v1/voyages",
+				body: `{"number":"021W","calls":[{"port":"CNSHA"}],"capacity":5,"max_weight":7,"cut_off":"2030-03-01T00:00:00Z"}`}}},
+		{"voyage list", []string{"voyage", "list"}, "", []request{{method: "GET", path: "/api/v1/voyages", query: "limit=50"}}},
+		{"voyages looked for", []string{"voyage", "list", "--from", "CNSHA", "--to", "NLRTM", "--after", "2030-03-01", "--teu", "12", "--weight", "0", "--open"}, "",
+			[]request{{method: "GET", path: "/api/v1/voyages", query: "after=2030-03-01T00%3A00%3A00Z&from=CNSHA&limit=50&open=true&teu=12&to=NLRTM&weight=0"}}},
+		{"voyages that take no bookings", []string{"voyage", "list", "--open=false"}, "", []request{{method: "GET", path: "/api/v1/voyages", query: "limit=50&open=false"}}},
+		{"voyage close", []string{"voyage", "close", "y/1"}, "", []request{{method: "POST", path: "/api/v1/voyages/y%2F1/close"}}},
+		{"voyage depart", []string{"voyage", "depart", "y1"}, "", []request{{method: "POST", path: "/api/v1/voyages/y1/depart"}}},
+		{"voyage complete", []string{"voyage", "complete", "y1"}, "", []request{{method: "POST", path: "/api/v1/voyages/y1/complete"}}},
 		{"consignment by count", []string{"consignment", "create", "--description", "Tea & <cups>", "--weight", "5", "--containers", "2", "--from", "CNSHA", "--to", "NLRTM", "--not-before", "2030-03-01", "--voyage", "y1"}, "",
 			[]request{{method: "POST", path: "/api/v1/consignments",
 				body: `{"description":"Tea & <cups>","weight":5,"containers":[{},{}],"from":"CNSHA","to":"NLRTM","not_before":"2030-03-01T00:00:00Z","voyage_id":"y1"}`}}},
@@ -175,6 +185,10 @@ func TestTablesAreForPeopleAndJSONIsForPrograms(t *testing.T) {
 		"SGSIN  NLRTM  10            0.5       9.5       1000           0\n"
 	if got := p.must("voyage", "get", "y1"); got != voyage {
 		t.Errorf("got\n%s\nwant\n%s", got, voyage)
+	}
+	const shut = "ID        y1\nNUMBER    -\nSTATE     CLOSED\nVESSEL    -\nROUTE     -\nFREE TEU  -\nCUT-OFF   2030-03-01T00:00:00Z\n"
+	if got := p.must("voyage", "close", "y1"); got != shut {
+		t.Errorf("got\n%s\nwant\n%s", got, shut)
 	}
 	g.add("logs", 1, func(int) map[string]any {
 		return map[string]any{"id": "e1", "at": "2030-03-01T01:02:03.4+01:00", "action": "created", "entity_type": "vessel", "entity_id": "v1", "actor_id": "u1", "trace_id": "t"}
@@ -291,7 +305,7 @@ func TestHelpShowsWhatThereIs(t *testing.T) {
 	for _, tt := range []struct{ args, want string }{
 		{"--help", "\n  completion "},
 		{"--help", "--version"},
-		{"log --help", "  consignment  received, confirmed, rejected, cancelled\n"},
+		{"log --help", "  voyage       opened, closed, departed, completed\n  consignment  received, confirmed, rejected, cancelled, completed\n"},
 		{"config --help", "the password is shown as ****"},
 	} {
 		if out := p.must(strings.Fields(tt.args)...); !strings.Contains(out, tt.want) {

@@ -12,14 +12,17 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/fairwayfreight/fairway/common/rule"
 )
 
 // maxAnswer bounds what is read of one answer. A page of 200 consignments of 500 containers each stays below it.
 const maxAnswer = 32 << 20
 
-// client calls the HTTP gateway. It sends each request once: whether to repeat a POST whose answer is lost is the person's to
-// decide. (net/http sends a POST again by itself only when not a byte of it was written.) It follows no redirect, as that
-// would hand the token to whoever the answer names.
+// client calls the HTTP gateway. It sends each request once, but for changes that have an Idempotency-Key, see change: whether
+// to repeat any other POST whose answer is lost is the person's to decide. (net/http sends a POST again by itself only when not
+// a byte of it was written, or when a kept connection breaks before an answer and the POST has a key.) It follows no redirect,
+// as that would hand the token to whoever the answer names.
 type client struct {
 	address string
 	token   string
@@ -53,25 +56,44 @@ func (c *client) get(ctx context.Context, path string, query url.Values) (json.R
 	return c.do(ctx, http.MethodGet, path, nil)
 }
 
-// post sends a body, or none where it is nil. The answer is valid JSON.
+// post sends a body, or none where it is nil. The answer is valid JSON, and nil where the gateway has none to give (204).
 func (c *client) post(ctx context.Context, path string, body any) (json.RawMessage, error) {
-	var data []byte
-	if body != nil {
-		var err error
-		if data, err = encode(body); err != nil {
-			return nil, err
-		}
+	data, err := encodeBody(body)
+	if err != nil {
+		return nil, err
 	}
 	return c.do(ctx, http.MethodPost, path, data)
 }
 
+// encodeBody encodes a body, and none to nothing.
+func encodeBody(body any) ([]byte, error) {
+	if body == nil {
+		return nil, nil
+	}
+	return encode(body)
+}
+
+// delete takes one resource away.
+func (c *client) delete(ctx context.Context, path string) error {
+	_, err := c.do(ctx, http.MethodDelete, path, nil)
+	return err
+}
+
 func (c *client) do(ctx context.Context, method, path string, body []byte) (json.RawMessage, error) {
+	return c.send(ctx, method, path, "", body)
+}
+
+// send makes one request, with an Idempotency-Key where that is not empty.
+func (c *client) send(ctx context.Context, method, path, key string, body []byte) (json.RawMessage, error) {
 	req, err := http.NewRequestWithContext(ctx, method, c.address+"/api/v1"+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, fmt.Errorf("address %s: %w", c.address, err)
 	}
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
+	}
+	if key != "" {
+		req.Header.Set(rule.KeyField, key)
 	}
 	req.Header.Set("Accept", "application/json, application/problem+json")
 	req.Header.Set("User-Agent", "fairway-cli")
@@ -86,6 +108,9 @@ func (c *client) do(ctx context.Context, method, path string, body []byte) (json
 	data, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
 	if err != nil {
 		return nil, c.unreachable(err, method)
+	}
+	if res.StatusCode == http.StatusNoContent && method != http.MethodGet {
+		return nil, nil
 	}
 	if res.StatusCode/100 == 2 && len(data) <= maxAnswer && json.Valid(data) {
 		return data, nil
@@ -119,6 +144,7 @@ type unreachableError struct {
 	text string
 	// uncertain: it would have changed something, and may have.
 	uncertain bool
+	key       string // of the command, where repeating it is safe by that
 	cause     error
 }
 
@@ -127,11 +153,14 @@ func (e *unreachableError) Error() string { return e.text + e.hint() }
 func (e *unreachableError) Unwrap() error { return e.cause }
 
 // hint says how to go on.
-func (e *unreachableError) hint() string { return uncertainHint(e.uncertain) }
+func (e *unreachableError) hint() string { return uncertainHint(e.uncertain, e.key) }
 
-func uncertainHint(uncertain bool) string {
-	if !uncertain {
+func uncertainHint(uncertain bool, key string) string {
+	switch {
+	case !uncertain:
 		return ""
+	case key != "":
+		return "\n  whether it took effect is not known: repeat the command with --key " + key + ", then it does once"
 	}
 	return "\n  whether it took effect is not known: look before you repeat it"
 }

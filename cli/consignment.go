@@ -118,7 +118,7 @@ func consignmentCreateCommand(r *remote) *cobra.Command {
 	f.StringVar(&to, "to", "", "UN/LOCODE of the port of discharge")
 	f.StringVar(&notBefore, "not-before", "", "earliest departure, a time or a date")
 	f.StringVar(&voyageID, "voyage", "", "id of the voyage to go on")
-	return r.attach(cmd)
+	return r.attachKeyed(cmd)
 }
 
 // parseContainers makes count plain containers, or the described ones. The count is checked here only to bound what it makes.
@@ -208,5 +208,5 @@ func consignmentCancelCommand(r *remote) *cobra.Command {
 			return create(cmd, r, "/consignments/"+id+"/cancel", []any{nil}, false, "consignment", consignmentColumns)
 		},
 	}
-	return r.attach(cmd)
+	return r.attachKeyed(cmd)
 }

@@ -27,9 +27,14 @@ func fileBodies(cmd *cobra.Command, r *remote, file string, known fields, listAl
 	return bodies, many, nil
 }
 
-// create posts the bodies one after the other and prints what was made, even when a later one is refused. For programs the
+// create posts the bodies one after the other and prints what was made, even when a later one is refused. Repeated with the
+// same --key it goes on where it was cut off. For programs the
 // answers form a list where the input was one.
 func create[T any](cmd *cobra.Command, r *remote, path string, bodies []any, many bool, key string, columns []column[T]) error {
+	keys, err := r.keys(len(bodies), many)
+	if err != nil {
+		return err
+	}
 	c, err := r.signedIn()
 	if err != nil {
 		return err
@@ -38,9 +43,9 @@ func create[T any](cmd *cobra.Command, r *remote, path string, bodies []any, man
 	answers := []json.RawMessage{}
 	var failed error
 	for i, body := range bodies {
-		data, err := c.post(cmd.Context(), path, body)
+		data, err := c.change(cmd.Context(), path, keys[i], body)
 		if err != nil {
-			failed = err
+			failed = nameKey(err, r.key)
 			if many {
 				failed = fmt.Errorf("number %d of %d: %w", i+1, len(bodies), err)
 			}

@@ -56,6 +56,7 @@ func exitCode(ctx context.Context, err error) int {
 		login   loginError
 		refusal *refusalError
 		remote  *unreachableError
+		failure *fault.Error
 	)
 	switch {
 	case !errors.As(err, &ran), errors.As(err, &usage), errors.As(err, &conf):
@@ -68,6 +69,8 @@ func exitCode(ctx context.Context, err error) int {
 		return exitUnavailable
 	case errors.As(err, &refusal):
 		return exitOfRefusal(refusal)
+	case errors.As(err, &failure): // of a command that calls a service itself
+		return exitOfStatus(failure.Code.HTTP())
 	}
 	return exitRefused
 }
@@ -79,14 +82,17 @@ func exitOfRefusal(r *refusalError) int {
 	if code := fault.Code(r.Code); code.Known() {
 		status = code.HTTP()
 	}
+	code := exitOfStatus(status)
+	if r.foreign && code != exitUnavailable {
+		return exitRefused
+	}
+	return code
+}
+
+func exitOfStatus(status int) int {
 	switch status {
 	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return exitUnavailable
-	}
-	if r.foreign {
-		return exitRefused
-	}
-	switch status {
 	case http.StatusUnauthorized, http.StatusForbidden:
 		return exitNotAllowed
 	case http.StatusNotFound:
@@ -103,8 +109,12 @@ func explain(ctx context.Context, err error) string {
 	if interrupted(ctx, err) {
 		text = "interrupted"
 		var remote *unreachableError
-		if errors.As(err, &remote) {
+		var refusal *refusalError
+		switch {
+		case errors.As(err, &remote):
 			text += remote.hint()
+		case errors.As(err, &refusal): // between two tries
+			text += uncertainHint(refusal.uncertain, refusal.key)
 		}
 	}
 	lines := strings.Split(text, "\n")

@@ -38,7 +38,7 @@ var schema = map[string][]string{
 	"/users":        {"name", "company", "email", "password", "roles"},
 	"/sessions":     {"email", "password"},
 	"/vessels":      {"name", "capacity", "max_weight", "imo", "open_sailing"},
-	"/voyages":      {"number", "calls", "capacity", "max_weight"},
+	"/voyages":      {"number", "calls", "capacity", "max_weight", "cut_off"},
 	"/consignments": {"description", "weight", "containers", "from", "to", "not_before", "voyage_id"},
 }
 
@@ -71,6 +71,11 @@ func newGateway(t *testing.T) *gateway {
 	mux.HandleFunc("POST /api/v1/consignments/{id}/cancel", g.auth(func(w http.ResponseWriter, r *http.Request) {
 		answer(w, http.StatusOK, map[string]any{"consignment": map[string]any{"id": r.PathValue("id"), "state": "CANCELLED"}})
 	}))
+	for step, state := range map[string]string{"close": "CLOSED", "depart": "DEPARTED", "complete": "COMPLETED"} {
+		mux.HandleFunc("POST /api/v1/voyages/{id}/"+step, g.auth(func(w http.ResponseWriter, r *http.Request) {
+			answer(w, http.StatusOK, map[string]any{"voyage": map[string]any{"id": r.PathValue("id"), "state": state, "cut_off": "2030-03-01T00:00:00Z"}})
+		}))
+	}
 	for list, one := range map[string]string{"vessels": "vessel", "voyages": "voyage", "consignments": "consignment", "logs": "entry"} {
 		mux.HandleFunc("GET /api/v1/"+list, g.auth(g.list(list)))
 		mux.HandleFunc("GET /api/v1/"+list+"/{id}", g.auth(g.find(list, one)))

@@ -44,10 +44,10 @@ func logCommand(r *remote) *cobra.Command {
 		Short: "Show who did what, when, to what, newest first",
 		Long: "Show who did what, when, to what, newest first: your own actions and those on what is yours.\n\n" +
 			"The actions, for --action:\n" +
-			"  user         created\n" +
+			"  user         created, admin_granted, admin_revoked\n" +
 			"  vessel       created\n" +
-			"  voyage       opened\n" +
-			"  consignment  received, confirmed, rejected, cancelled",
+			"  voyage       opened, closed, departed, completed\n" +
+			"  consignment  received, confirmed, rejected, cancelled, completed",
 		Example: `  fairway log --limit 10
   fairway log --action confirmed
   fairway log --entity CONSIGNMENT_ID -o json`,
@@ -63,5 +63,6 @@ func logCommand(r *remote) *cobra.Command {
 	f.StringVar(&trace, "trace", "", "only caused by the request with this trace id")
 	f.StringVar(&action, "action", "", "only this action, such as confirmed")
 	p.attach(cmd)
+	cmd.AddCommand(logVerifyCommand(r))
 	return r.attach(cmd)
 }

@@ -16,6 +16,8 @@ type column[T any] struct {
 	value func(T) string
 	// rare: shown only on a thing that has it, and not in tables.
 	rare bool
+	// whole: never shortened in tables, because other commands take it.
+	whole bool
 }
 
 // printJSON writes the gateway's own JSON, indented.
@@ -39,7 +41,10 @@ func printTable[T any](w io.Writer, items []T, columns []column[T]) error {
 	for _, item := range items {
 		row := make([]string, len(columns))
 		for i, c := range columns {
-			row[i] = shorten(clean(c.value(item)))
+			row[i] = clean(c.value(item))
+			if !c.whole {
+				row[i] = shorten(row[i])
+			}
 		}
 		rows = append(rows, row)
 	}

@@ -24,6 +24,7 @@ type refusalError struct {
 	advice string
 	// uncertain: the request would have changed something, and may have.
 	uncertain bool
+	key       string // of the command, where repeating it is safe by that
 }
 
 // fieldReason is one rule that one field breaks.
@@ -84,7 +85,7 @@ func (r *refusalError) Error() string {
 	if r.TraceID != "" {
 		b.WriteString("\n  trace " + oneLine(r.TraceID))
 	}
-	b.WriteString(uncertainHint(r.uncertain))
+	b.WriteString(uncertainHint(r.uncertain, r.key))
 	return b.String()
 }
 

@@ -22,6 +22,7 @@ type remote struct {
 	address string
 	timeout time.Duration
 	output  string
+	key     string // of commands that change something
 }
 
 func newRemote(streams Streams) *remote {

@@ -62,10 +62,16 @@ func Root(streams Streams, servers ...*cobra.Command) *cobra.Command {
 	r := newRemote(streams)
 	root.AddCommand(
 		userCommand(r), loginCommand(r), logoutCommand(r), whoamiCommand(r),
-		vesselCommand(r), voyageCommand(r), consignmentCommand(r), logCommand(r),
+		vesselCommand(r), voyageCommand(r), consignmentCommand(r), logCommand(r), deadLetterCommand(r),
+		portCommand(streams),
 		configCommand(streams), versionCommand(streams),
 	)
-	root.AddCommand(servers...)
+	for _, server := range servers {
+		if server.HasSubCommands() && !server.Runnable() {
+			choose(server)
+		}
+		root.AddCommand(server)
+	}
 	return root
 }
 
@@ -113,24 +119,33 @@ func markRun(cmd *cobra.Command) {
 
 // group makes a command that only holds others, and says so when it is called without one of them.
 func group(name, short string, subs ...*cobra.Command) *cobra.Command {
-	g := &cobra.Command{Use: name, Short: short, Args: cobra.ArbitraryArgs}
-	// The flags of a misspelt command are not what is wrong.
-	g.FParseErrWhitelist.UnknownFlags = true
-	var names, examples []string
+	g := &cobra.Command{Use: name, Short: short}
+	var examples []string
 	for _, sub := range subs {
-		g.AddCommand(sub)
-		names = append(names, sub.Name())
 		examples = append(examples, sub.Example)
 	}
 	g.Example = strings.Join(examples, "\n")
+	g.AddCommand(subs...)
+	choose(g)
+	return g
+}
+
+// choose makes a command that only holds others fail where cobra would show its help and call that a success.
+func choose(g *cobra.Command) {
+	g.Args = cobra.ArbitraryArgs
+	// The flags of a misspelt command are not what is wrong.
+	g.FParseErrWhitelist.UnknownFlags = true
 	g.RunE = func(cmd *cobra.Command, args []string) error {
+		var names []string
+		for _, sub := range g.Commands() {
+			names = append(names, sub.Name())
+		}
 		choice := "one of: " + strings.Join(names, ", ")
 		if len(args) == 0 {
-			return usageError("which? " + name + " needs " + choice)
+			return usageError("which? " + g.Name() + " needs " + choice)
 		}
-		return usageError(fmt.Sprintf("%q is not a command of %s, which needs %s", args[0], name, choice))
+		return usageError(fmt.Sprintf("%q is not a command of %s, which needs %s", args[0], g.Name(), choice))
 	}
-	return g
 }
 
 // interrupted tells that the person, not the clock, ended the command.

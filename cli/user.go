@@ -50,6 +50,10 @@ func userCreateCommand(r *remote) *cobra.Command {
 			if err := need(cmd, "name", "email"); err != nil {
 				return err
 			}
+			keys, err := r.keys(1, false)
+			if err != nil {
+				return err
+			}
 			c, err := r.anonymous()
 			if err != nil {
 				return err
@@ -58,9 +62,9 @@ func userCreateCommand(r *remote) *cobra.Command {
 			if body.Password, err = secret.read(cmd.Context(), r.streams, true); err != nil {
 				return err
 			}
-			data, err := c.post(cmd.Context(), "/users", body)
+			data, err := c.change(cmd.Context(), "/users", keys[0], body)
 			if err != nil {
-				return err
+				return nameKey(err, r.key)
 			}
 			if _, err = printMember(r, data, "user", userColumns); err != nil || !login {
 				return err
@@ -76,7 +80,7 @@ func userCreateCommand(r *remote) *cobra.Command {
 	f.StringArrayVar(&body.Roles, "role", nil, "shipper or carrier, may be repeated (both when not given)")
 	f.BoolVar(&login, "login", false, "log in afterwards, as fairway login does")
 	secret.attach(cmd)
-	return r.attach(cmd)
+	return r.attachKeyed(cmd)
 }
 
 func whoamiCommand(r *remote) *cobra.Command {

@@ -70,7 +70,7 @@ func vesselCreateCommand(r *remote) *cobra.Command {
 	f.Int64Var(&maxWeight, "max-weight", 0, "most weight of freight in kg")
 	f.StringVar(&imo, "imo", "", "IMO ship number")
 	f.BoolVar(&openSailing, "open-sailing", true, "open a sailing without ports with it")
-	return r.attach(cmd)
+	return r.attachKeyed(cmd)
 }
 
 func vesselListCommand(r *remote) *cobra.Command {

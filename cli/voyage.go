@@ -15,6 +15,7 @@ type voyage struct {
 	Number   string `json:"number"`
 	VesselID string `json:"vessel_id"`
 	State    string `json:"state"`
+	CutOff   string `json:"cut_off"`
 	Calls    []struct {
 		Port string `json:"port"`
 	} `json:"calls"`
@@ -39,6 +40,7 @@ var voyageColumns = []column[voyage]{
 	{title: "VESSEL", value: func(v voyage) string { return v.VesselID }},
 	{title: "ROUTE", value: voyage.route},
 	{title: "FREE TEU", value: voyage.free},
+	{title: "CUT-OFF", value: func(v voyage) string { return v.CutOff }, rare: true},
 }
 
 // route names the ports in order.
@@ -74,14 +76,19 @@ var legColumns = []column[leg]{
 }
 
 func voyageCommand(r *remote) *cobra.Command {
-	return group("voyage", "Voyages, on which freight is booked", voyageCreateCommand(r), voyageListCommand(r), voyageGetCommand(r))
+	return group("voyage", "Voyages, on which freight is booked",
+		voyageCreateCommand(r), voyageListCommand(r), voyageGetCommand(r),
+		voyageStepCommand(r, "close", "End the booking of a voyage of yours"),
+		voyageStepCommand(r, "depart", "Note that a voyage of yours has sailed: its bookings cannot be cancelled any more"),
+		voyageStepCommand(r, "complete", "Note that a voyage of yours has ended: its confirmed consignments become COMPLETED"),
+	)
 }
 
 func voyageCreateCommand(r *remote) *cobra.Command {
 	var (
-		vesselID, number    string
-		capacity, maxWeight int64
-		calls               []string
+		vesselID, number, cutOff string
+		capacity, maxWeight      int64
+		calls                    []string
 	)
 	cmd := &cobra.Command{
 		Use:   "create",
@@ -107,6 +114,11 @@ func voyageCreateCommand(r *remote) *cobra.Command {
 				}
 			}
 			body["calls"] = parsed
+			if cutOff != "" {
+				if body["cut_off"], err = parseTime(cutOff); err != nil {
+					return err
+				}
+			}
 			if cmd.Flags().Changed("capacity") {
 				body["capacity"] = capacity
 			}
@@ -120,9 +132,10 @@ func voyageCreateCommand(r *remote) *cobra.Command {
 	f.StringVar(&vesselID, "vessel", "", "id of the vessel")
 	f.StringVar(&number, "number", "", "voyage number")
 	f.StringArrayVar(&calls, "call", nil, "port call: UN/LOCODE[,arrival=TIME][,departure=TIME]; repeat it in the order of the calls")
+	f.StringVar(&cutOff, "cut-off", "", "when booking ends, a time or a date (the first departure when not given)")
 	f.Int64Var(&capacity, "capacity", 0, "TEU offered on this voyage (the vessel's when not given)")
 	f.Int64Var(&maxWeight, "max-weight", 0, "kg offered on this voyage (the vessel's when not given)")
-	return r.attach(cmd)
+	return r.attachKeyed(cmd)
 }
 
 // parseCall reads UN/LOCODE[,arrival=TIME][,departure=TIME].
@@ -157,16 +170,41 @@ func parseTime(s string) (string, error) {
 }
 
 func voyageListCommand(r *remote) *cobra.Command {
-	var p pages
+	var (
+		p               pages
+		from, to, after string
+		teu, weight     int64
+		open            bool
+	)
 	cmd := &cobra.Command{
-		Use:     "list",
-		Short:   "List voyages, newest first",
-		Example: `  fairway voyage list --limit 10`,
-		Args:    noArgs,
+		Use:   "list",
+		Short: "List voyages, or look for those that fit, newest first",
+		Example: `  fairway voyage list --limit 10
+  fairway voyage list --open --from CNSHA --to NLRTM --after 2030-03-01 --teu 12 --weight 200000`,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return printList(cmd, r, p, "/voyages", "voyages", nil, voyageColumns)
+			given := map[string]string{"from": from, "to": to}
+			if after != "" {
+				var err error
+				if given["after"], err = parseTime(after); err != nil {
+					return err
+				}
+			}
+			for name, value := range map[string]any{"teu": teu, "weight": weight, "open": open} {
+				if cmd.Flags().Changed(name) {
+					given[name] = fmt.Sprint(value)
+				}
+			}
+			return printList(cmd, r, p, "/voyages", "voyages", filters(given), voyageColumns)
 		},
 	}
+	f := cmd.Flags()
+	f.StringVar(&from, "from", "", "only those on which freight can be loaded at this port (UN/LOCODE)")
+	f.StringVar(&to, "to", "", "only those that call later at this port (UN/LOCODE)")
+	f.StringVar(&after, "after", "", "only those that leave the port of loading at this time or later, a time or a date")
+	f.Int64Var(&teu, "teu", 0, "only those with so many TEU free on the whole way")
+	f.Int64Var(&weight, "weight", 0, "only those with so many kg free on the whole way")
+	f.BoolVar(&open, "open", false, "only those that take bookings now; --open=false: only those that do not")
 	p.attach(cmd)
 	return r.attach(cmd)
 }
@@ -191,4 +229,22 @@ func voyageGetCommand(r *remote) *cobra.Command {
 		},
 	}
 	return r.attach(cmd)
+}
+
+// voyageStepCommand takes a voyage a step further in its life.
+func voyageStepCommand(r *remote, name, short string) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     name + " ID",
+		Short:   short,
+		Example: "  fairway voyage " + name + " VOYAGE_ID",
+		Args:    OneArg("an ID"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			id, err := escape(args[0])
+			if err != nil {
+				return err
+			}
+			return create(cmd, r, "/voyages/"+id+"/"+name, []any{nil}, false, "voyage", voyageColumns)
+		},
+	}
+	return r.attachKeyed(cmd)
 }

@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"github.com/fairwayfreight/fairway/cli"
+	"github.com/fairwayfreight/fairway/cli/prove"
 	"github.com/fairwayfreight/fairway/cli/serve"
 )
 
@@ -22,5 +23,5 @@ func main() {
 // run is the whole command but for the process around it. Its answer is the exit code.
 func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	streams := cli.Streams{In: stdin, Out: stdout, Err: stderr, Env: env}
-	return cli.Execute(ctx, streams, cli.Root(streams, serve.Command(streams), serve.KeysCommand(streams)), args)
+	return cli.Execute(ctx, streams, cli.Root(streams, serve.Command(streams), serve.KeysCommand(streams), serve.AdminCommand(streams), prove.Command(streams)), args)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -42,7 +43,15 @@ func Command(streams cli.Streams) *cobra.Command {
 	return cmd
 }
 
+// garbage is how much the heap may grow, in percent, before it is collected. Services allocate a lot and keep little, so the
+// runtime's own 100 would collect some ten times a second under load; this takes a sixth off the processor time of a booking
+// for some tens of megabytes.
+const garbage = 400
+
 func run(ctx context.Context, cfg config.Config, streams cli.Streams, names []string) error {
+	if os.Getenv("GOGC") == "" { // else whoever runs it has decided
+		debug.SetGCPercent(garbage)
+	}
 	log, err := app.NewLogger(cfg.Log, streams.Err, terminal(streams.Err))
 	if err != nil {
 		return err
