@@ -34,7 +34,7 @@ func (k *keyed) Header() map[string]string { return map[string]string{rpc.KeyIde
 func once(t *testing.T) (*world, func() (*consignmentpb.Consignment, error)) {
 	t.Helper()
 	w, db := newWorldOn(t)
-	keeper, err := idempotency.New(t.Context(), db, func() time.Time { return w.at }, slog.New(slog.DiscardHandler))
+	keeper, err := idempotency.New(t.Context(), db, false, func() time.Time { return w.at }, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/fairwayfreight/fairway/common/fault"
+	consignmentpb "github.com/fairwayfreight/fairway/interface-center/out/consignment"
 	userpb "github.com/fairwayfreight/fairway/interface-center/out/user"
 	vesselpb "github.com/fairwayfreight/fairway/interface-center/out/vessel"
 )
@@ -64,6 +65,13 @@ func changes() []change {
 	sailing := func(port string) object {
 		return object{"number": "1W", "calls": []object{{"port": "CNSHA", "departure": "2080-03-01T00:00:00Z"}, {"port": port, "arrival": "2080-04-01T00:00:00Z"}}}
 	}
+	freight := func(what string, kg int, more ...string) object {
+		b := object{"description": what, "weight": kg, "containers": []object{{}}}
+		if len(more) > 0 {
+			b["voyage_id"] = more[0]
+		}
+		return b
+	}
 	return []change{
 		{"sign-up", fixed("/users"), http.StatusCreated,
 			person("once@example.com", "a good password"), person("once@example.com", "another password"), person("twice@example.com", "a good password"), nil},
@@ -73,6 +81,9 @@ func changes() []change {
 		{"vessel", fixed("/vessels"), http.StatusCreated, ship(10), nil, ship(11), count("vessels", "name", "Once")},
 		{"voyage", func(at harbour) string { return "/vessels/" + at.vessel + "/voyages" }, http.StatusCreated, sailing("NLRTM"), nil, sailing("DEHAM"), count("voyages", "number", "1W")},
 		{"voyage of nobody's vessel", fixed("/vessels/nobody/voyages"), http.StatusNotFound, sailing("NLRTM"), nil, sailing("DEHAM"), nil},
+		{"booking", fixed("/consignments"), http.StatusCreated, freight("Once", 10), nil, freight("Once", 11), count("consignments", "description", "Once")},
+		{"booking without room", fixed("/consignments"), http.StatusConflict, freight("Much", 5000), nil, freight("Much", 5001), count("consignments", "description", "Much")},
+		{"booking on nobody's voyage", fixed("/consignments"), http.StatusNotFound, freight("Lost", 10, "nobody"), nil, freight("Lost", 11, "nobody"), count("consignments", "description", "Lost")},
 		{"end of booking", func(at harbour) string { return "/voyages/" + at.voyage + "/close" }, http.StatusOK, nil, nil, nil, nil},
 	}
 }
@@ -200,10 +211,17 @@ func grpcChanges() []grpcChange {
 			return &vesselpb.Vessel{Name: " Once ", Capacity: capacity, MaxWeight: 1000}
 		}
 	}
+	freight := func(kg int32) func(harbour) proto.Message {
+		return func(harbour) proto.Message {
+			return &consignmentpb.Consignment{Description: "Once", Weight: kg, Containers: []*consignmentpb.Container{{}}}
+		}
+	}
 	return []grpcChange{
 		{"/user.UserService/Create", user("Grace"), user("Hopper"), func() proto.Message { return &userpb.Response{} }},
 		{"/vessel.VesselService/Create", ship(10), ship(11), response},
 		{"/vessel.VesselService/Create", ship(0), ship(10), response}, // refused
+		{"/consignment.ShippingService/CreateConsignment", freight(10), freight(11), func() proto.Message { return &consignmentpb.Response{} }},
+		{"/consignment.ShippingService/CreateConsignment", freight(5000), freight(10), func() proto.Message { return &consignmentpb.Response{} }}, // refused
 		{"/vessel.VesselService/CreateVoyage", voyage("NLRTM"), voyage("DEHAM"), func() proto.Message { return &vesselpb.VoyageResponse{} }},
 	}
 }

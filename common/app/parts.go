@@ -35,3 +35,6 @@ func (p *Process) openStore(ctx context.Context, service string, log *slog.Logge
 	}
 	return nil, fmt.Errorf("store.kind %q is not known", p.cfg.Store.Kind)
 }
+
+// exclusive tells whether the documents of a service can be open in one process only: SQLite's file is locked.
+func (p *Process) exclusive() bool { return p.cfg.Store.Kind == "sqlite" }

@@ -115,7 +115,7 @@ func (p *Process) build(ctx context.Context, part Part) (_ *Service, err error) 
 	if err != nil {
 		return nil, err
 	}
-	once, err := idempotency.New(ctx, s.DB, p.now, log)
+	once, err := idempotency.New(ctx, s.DB, p.exclusive(), p.now, log)
 	if err != nil {
 		return nil, err
 	}

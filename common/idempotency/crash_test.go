@@ -3,6 +3,7 @@ package idempotency_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"testing"
 	"time"
 
@@ -62,15 +63,13 @@ func TestARequestInFlightIsAConflictUntilItsLeaseIsOver(t *testing.T) {
 		return w.build(ctx, in, out)
 	})
 	other := w.replica()
-	for _, tt := range []struct{ passed, want time.Duration }{
-		{0, lease}, {4 * time.Second, 6 * time.Second}, {9 * time.Second, time.Second}, {lease - time.Millisecond, time.Second},
-	} {
-		w.advance(tt.passed)
+	for _, passed := range []time.Duration{0, 4 * time.Second, lease - time.Millisecond} {
+		w.advance(passed)
 		o := call(t.Context(), other, ask{key: "k", name: "Tern"}, w.build)
-		if !errors.Is(o.err, fault.Conflict) || o.replayed || fault.From(o.err).RetryAfter != tt.want {
-			t.Errorf("after %v: %+v, retry after %v", tt.passed, o, fault.From(o.err).RetryAfter)
+		if !errors.Is(o.err, fault.Conflict) || o.replayed || fault.From(o.err).RetryAfter != time.Second {
+			t.Errorf("after %v: %+v, retry after %v", passed, o, fault.From(o.err).RetryAfter)
 		}
-		w.advance(-tt.passed)
+		w.advance(-passed)
 	}
 	if o := call(t.Context(), other, ask{key: "k", name: "Teal"}, w.build); o.code() != fault.KeyReused {
 		t.Errorf("another body meanwhile: %+v", o)
@@ -79,6 +78,32 @@ func TestARequestInFlightIsAConflictUntilItsLeaseIsOver(t *testing.T) {
 	first := <-slow.done
 	if o := call(t.Context(), other, ask{key: "k", name: "Tern"}, w.build); first.err != nil || !o.replayed || o.id != first.id {
 		t.Errorf("first %+v, then %+v", first, o)
+	}
+}
+
+// A keeper that is alone on its documents knows that whoever else had a lease is dead.
+func TestWhereNobodyElseCanBeALeaseOfOthersIsOver(t *testing.T) {
+	w := newWorld(t)
+	alone := func() *idempotency.Keeper {
+		k, err := idempotency.New(t.Context(), w.db, true, w.now, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return k
+	}
+	a := ask{key: "k", name: "Tern"}
+	first := alone()
+	dead := newHung(t)
+	dead.start(first, a, func(ctx context.Context, in *vesselpb.Vessel, out *vesselpb.Response) error {
+		err := w.build(ctx, in, out)
+		dead.here()
+		return err
+	})
+	if o := call(t.Context(), first, a, w.build); !errors.Is(o.err, fault.Conflict) {
+		t.Errorf("in the same process: %+v", o)
+	}
+	if o := call(t.Context(), alone(), a, w.build); o.err != nil || len(w.fleet()) != 1 || o.id != w.fleet()[0] {
+		t.Errorf("after its death: %+v, ships %v", o, w.fleet())
 	}
 }
 

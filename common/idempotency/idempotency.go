@@ -51,18 +51,25 @@ const (
 // Keeper keeps the keys of one service. It is safe for concurrent use, also with keepers of other replicas on the same
 // documents.
 type Keeper struct {
+	id      string
+	alone   bool
 	intents *store.Collection[intent]
 	now     func() time.Time
 	log     *slog.Logger
 }
 
-// New opens the intents in a service's documents.
-func New(ctx context.Context, db store.DB, now func() time.Time, log *slog.Logger) (*Keeper, error) {
+// New opens the intents in a service's documents. alone says that no other process can have these documents open, as with a
+// file that is locked: then whatever others left in work can be taken over at once.
+func New(ctx context.Context, db store.DB, alone bool, now func() time.Time, log *slog.Logger) (*Keeper, error) {
 	intents, err := openIntents(ctx, db)
 	if err != nil {
 		return nil, err
 	}
-	return &Keeper{intents: intents, now: now, log: log}, nil
+	id, err := freshID()
+	if err != nil {
+		return nil, err
+	}
+	return &Keeper{id: id, alone: alone, intents: intents, now: now, log: log}, nil
 }
 
 // Wrap is a server.HandlerWrapper for the calls that come with a key and change something. It belongs inside the wrappers that
@@ -104,7 +111,7 @@ func (k *Keeper) begin(ctx context.Context, id string, hash []byte) (*work, *ans
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writing)
 	defer cancel()
 	for ctx.Err() == nil {
-		fresh, err := newIntent(id, hash, k.now())
+		fresh, err := k.newIntent(id, hash)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -123,12 +130,12 @@ func (k *Keeper) begin(ctx context.Context, id string, hash []byte) (*work, *ans
 			return nil, nil, err
 		}
 		next, resumed := fresh, false
-		if now := k.now(); !doc.Value.expired(now) {
-			if kept, err := doc.Value.settled(hash, now); kept != nil || err != nil {
+		if !k.expired(&doc.Value) {
+			if kept, err := k.settled(&doc.Value, hash); kept != nil || err != nil {
 				return nil, kept, err
 			}
 			next, resumed = doc.Value, true
-			next.LeaseUntil = now.Add(lease).UTC()
+			k.take(&next)
 		}
 		doc, err = k.intents.Replace(ctx, next, doc.Version)
 		switch {

@@ -20,8 +20,9 @@ type intent struct {
 	// EntityID is the id of what the request makes.
 	EntityID  string    `json:"entity_id"`
 	CreatedAt time.Time `json:"created_at"`
-	// LeaseUntil is until when one worker has the intent to itself; zero when none has.
+	// LeaseUntil is until when one worker has the intent to itself; zero when none has. Keeper is the id of the worker's keeper.
 	LeaseUntil time.Time `json:"lease_until,omitzero"`
+	Keeper     string    `json:"keeper,omitempty"`
 	// Answer is nil until there is a final one.
 	Answer *answer `json:"answer,omitempty"`
 }
@@ -55,42 +56,48 @@ func openIntents(ctx context.Context, db store.DB) (*store.Collection[intent], e
 }
 
 // newIntent is that of a first request, whose worker has the lease.
-func newIntent(id string, hash []byte, now time.Time) (intent, error) {
+func (k *Keeper) newIntent(id string, hash []byte) (intent, error) {
 	entity, err := freshID()
 	if err != nil {
 		return intent{}, err
 	}
-	return intent{ID: id, Request: hash, EntityID: entity, CreatedAt: now.UTC(), LeaseUntil: now.Add(lease).UTC()}, nil
+	i := intent{ID: id, Request: hash, EntityID: entity, CreatedAt: k.now().UTC()}
+	k.take(&i)
+	return i, nil
+}
+
+// take gives a worker of this keeper the lease.
+func (k *Keeper) take(i *intent) {
+	i.LeaseUntil, i.Keeper = k.now().Add(lease).UTC(), k.id
 }
 
 // expired tells whether the intent counts no more. One that is worked on counts until that is over. One that was made far in
 // the future is from before the clock was put right.
-func (i *intent) expired(now time.Time) bool {
-	return now.Sub(i.CreatedAt).Abs() >= Kept && i.leased(now) == 0
+func (k *Keeper) expired(i *intent) bool {
+	return k.now().Sub(i.CreatedAt).Abs() >= Kept && !k.leased(i)
 }
 
-// leased is how long somebody still has the intent to himself. Leases are compared with the clocks of other replicas; one
-// that ends later than those can explain is from before the clock was put right.
-func (i *intent) leased(now time.Time) time.Duration {
-	left := i.LeaseUntil.Sub(now)
-	if left <= 0 || left > 2*lease {
-		return 0
-	}
-	return left
+// leased tells whether somebody has the intent to himself. Leases are compared with the clocks of other replicas; one that ends
+// later than those can explain is from before the clock was put right. Of a keeper that is alone, the leases of others are
+// those of processes that are dead.
+func (k *Keeper) leased(i *intent) bool {
+	left := i.LeaseUntil.Sub(k.now())
+	return left > 0 && left <= 2*lease && (!k.alone || i.Keeper == k.id)
 }
 
 // settled is what a request gets that may not work: the answer that is there, or an error. Errors: idempotency_key_reused,
 // conflict.
-func (i *intent) settled(hash []byte, now time.Time) (*answer, error) {
+func (k *Keeper) settled(i *intent, hash []byte) (*answer, error) {
 	if !bytes.Equal(i.Request, hash) {
 		return nil, fault.New(fault.KeyReused, "the Idempotency-Key was used with another request in the last 24 hours: take another key")
 	}
 	if i.Answer != nil {
 		return i.Answer, nil
 	}
-	if left := i.leased(now); left > 0 {
+	if k.leased(i) {
+		// Most work takes milliseconds; a worker that died is the rare case, and asking a few times more costs little.
 		return nil, fault.New(fault.Conflict, "a request with this Idempotency-Key is being worked on; try again shortly").
-			WithRetryAfter(max(left, time.Second))
+			WithRetryAfter(time.Second)
 	}
 	return nil, nil
 }

@@ -21,7 +21,7 @@ func (k *Keeper) Sweep(ctx context.Context) error {
 		Index: byAge,
 		Match: anyAge,
 		Until: store.TimeOrder(now.Add(-Kept)),
-		Where: func(i *intent) bool { return i.expired(now) },
+		Where: func(i *intent) bool { return k.expired(i) },
 		Limit: sweepBatch,
 	}
 	for {

@@ -59,7 +59,7 @@ func (w *world) advance(d time.Duration) { w.clock.Add(int64(d)) }
 // replica is one more process of the service, as far as keys go.
 func (w *world) replica() *idempotency.Keeper {
 	w.t.Helper()
-	k, err := idempotency.New(w.t.Context(), w.db, w.now, slog.New(slog.DiscardHandler))
+	k, err := idempotency.New(w.t.Context(), w.db, false, w.now, slog.New(slog.DiscardHandler))
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -28,7 +28,7 @@ var ErrLost = errors.New("the answer was lost")
 // Keeper opens the intents of a service in the documents of its test.
 func Keeper(t testing.TB, db store.DB, now func() time.Time) *idempotency.Keeper {
 	t.Helper()
-	k, err := idempotency.New(t.Context(), db, now, slog.New(slog.DiscardHandler))
+	k, err := idempotency.New(t.Context(), db, false, now, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
