@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -77,7 +78,7 @@ func benchStore(b *testing.B) float64 {
 		b.Fatal(err)
 	}
 	text := strings.Repeat("x", 440)
-	before := cpu()
+	before, wrote := cpu(), written()
 	b.ResetTimer()
 	parallel(b, func() error {
 		_, err := c.Insert(b.Context(), booked{ID: uuid.Must(uuid.NewV7()).String(), Text: text})
@@ -86,6 +87,7 @@ func benchStore(b *testing.B) float64 {
 	rate := float64(b.N) / b.Elapsed().Seconds()
 	b.ReportMetric(rate, "inserts/s")
 	b.ReportMetric(float64((cpu()-before).Microseconds())/float64(b.N), "cpu-µs/insert")
+	b.ReportMetric(float64(written()-wrote)/1024/float64(b.N), "kB-written/insert")
 	return rate
 }
 
@@ -135,7 +137,7 @@ func openBench(b *testing.B) *bench {
 }
 
 func (w *bench) run(b *testing.B, book func() error) float64 {
-	before := cpu()
+	before, wrote := cpu(), written()
 	b.ResetTimer()
 	parallel(b, book)
 	booking := b.Elapsed()
@@ -154,6 +156,7 @@ func (w *bench) run(b *testing.B, book func() error) float64 {
 	b.ReportMetric(rate, "bookings/s")
 	b.ReportMetric((b.Elapsed()-booking).Seconds()*1000, "ms-behind")
 	b.ReportMetric(float64((cpu()-before).Microseconds())/float64(b.N), "cpu-µs/booking")
+	b.ReportMetric(float64(written()-wrote)/1024/float64(b.N), "kB-written/booking")
 	return rate
 }
 
@@ -184,4 +187,15 @@ func cpu() time.Duration {
 		return 0
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// written is how many bytes this process has written, where the system tells.
+func written() (bytes int64) {
+	text, err := os.ReadFile("/proc/self/io")
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := strings.Cut(string(text), "wchar: ")
+	_, _ = fmt.Sscan(rest, &bytes)
+	return bytes
 }
