@@ -79,19 +79,13 @@ func (c *completer) handle(ctx context.Context, e event.Envelope) error {
 func (c *completer) work(ctx context.Context) error {
 	list := store.List[Completion]{Limit: 100}
 	var failures []error
-	for {
-		page, err := c.tasks.Find(ctx, list)
-		if err != nil {
-			return errors.Join(append(failures, err)...)
-		}
+	for page, err := range c.tasks.Pages(ctx, list) {
+		failures = append(failures, err)
 		for _, task := range page.Items {
 			failures = append(failures, c.do(ctx, task))
 		}
-		if page.Next == "" {
-			return errors.Join(failures...)
-		}
-		list.Cursor = page.Next
 	}
+	return errors.Join(failures...)
 }
 
 // do goes over a task's consignments: when it is new, and again when nothing can come onto the voyage any more.
@@ -141,19 +135,12 @@ func (c *completer) pass(ctx context.Context, task *Completion) error {
 		Limit: 500,
 	}
 	var failures []error
-	for {
-		page, err := c.consignments.Find(ctx, list)
-		if err != nil {
-			return errors.Join(append(failures, err)...)
-		}
-		failures = append(failures, fanout.All(len(page.Items), together, func(i int) error {
+	for page, err := range c.consignments.Pages(ctx, list) {
+		failures = append(failures, err, fanout.All(len(page.Items), together, func(i int) error {
 			return c.complete(ctx, page.Items[i].Value.ID)
 		}))
-		if page.Next == "" {
-			return errors.Join(failures...)
-		}
-		list.Cursor = page.Next
 	}
+	return errors.Join(failures...)
 }
 
 // complete moves a booking from CONFIRMED to COMPLETED. One that is neither, because it was cancelled meanwhile, stays as it is.

@@ -22,19 +22,12 @@ type sweeper struct {
 func (s *sweeper) sweep(ctx context.Context) error {
 	list := store.List[Consignment]{Index: byOpenEnd, Match: "yes", Limit: 500}
 	var failures []error
-	for {
-		page, err := s.consignments.Find(ctx, list)
-		if err != nil {
-			return errors.Join(append(failures, err)...)
-		}
-		failures = append(failures, fanout.All(len(page.Items), together, func(i int) error {
+	for page, err := range s.consignments.Pages(ctx, list) {
+		failures = append(failures, err, fanout.All(len(page.Items), together, func(i int) error {
 			return s.finish(ctx, page.Items[i])
 		}))
-		if page.Next == "" {
-			return errors.Join(failures...)
-		}
-		list.Cursor = page.Next
 	}
+	return errors.Join(failures...)
 }
 
 func (s *sweeper) finish(ctx context.Context, doc store.Document[Consignment]) error {

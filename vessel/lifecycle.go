@@ -128,12 +128,8 @@ func (f *fleet) closeDue(ctx context.Context) error {
 		Limit: 100,
 	}
 	var failures []error
-	for {
-		page, err := f.voyages.Find(ctx, list)
-		if err != nil {
-			return errors.Join(append(failures, err)...)
-		}
-		failures = append(failures, fanout.All(len(page.Items), closers, func(i int) error {
+	for page, err := range f.voyages.Pages(ctx, list) {
+		failures = append(failures, err, fanout.All(len(page.Items), closers, func(i int) error {
 			v := page.Items[i].Value
 			var data map[string]any
 			if v.EndedAt.IsZero() {
@@ -145,9 +141,6 @@ func (f *fleet) closeDue(ctx context.Context) error {
 			}
 			return err
 		}))
-		if page.Next == "" {
-			return errors.Join(failures...)
-		}
-		list.Cursor = page.Next
 	}
+	return errors.Join(failures...)
 }

@@ -62,8 +62,7 @@ func (r *registrar) release(ctx context.Context, booking, voyage string) error {
 		Where: func(l *Ledger) bool { _, ok := l.Pending[booking]; return ok },
 		Limit: 50,
 	}
-	for {
-		page, err := r.ledgers.Find(ctx, list)
+	for page, err := range r.ledgers.Pages(ctx, list) {
 		if err != nil {
 			return err
 		}
@@ -72,11 +71,8 @@ func (r *registrar) release(ctx context.Context, booking, voyage string) error {
 				return err
 			}
 		}
-		if page.Next == "" {
-			return nil
-		}
-		list.Cursor = page.Next
 	}
+	return nil
 }
 
 func (r *registrar) releaseOn(ctx context.Context, voyage, booking string) error {

@@ -139,8 +139,7 @@ func sailings(ctx context.Context, ledgers *store.Collection[Ledger], w wish, tr
 		return byArrival(ctx, ledgers, w, try)
 	}
 	list := store.List[Ledger]{Index: bySailing, Match: withoutPorts, Where: w.hasPlace, Limit: 20}
-	for {
-		page, err := ledgers.Find(ctx, list)
+	for page, err := range ledgers.Pages(ctx, list) {
 		if err != nil {
 			return err
 		}
@@ -150,11 +149,8 @@ func sailings(ctx context.Context, ledgers *store.Collection[Ledger], w wish, tr
 				return err
 			}
 		}
-		if page.Next == "" {
-			return nil
-		}
-		list.Cursor = page.Next
 	}
+	return nil
 }
 
 func (w wish) hasPlace(l *Ledger) bool {

@@ -77,19 +77,13 @@ func (s *settler) settle(ctx context.Context) error {
 func (s *settler) pending(ctx context.Context) error {
 	list := store.List[Ledger]{Index: byPending, Match: "yes", Limit: 50}
 	var failures []error
-	for {
-		page, err := s.rooms.ledgers.Find(ctx, list)
-		if err != nil {
-			return err
-		}
+	for page, err := range s.rooms.ledgers.Pages(ctx, list) {
+		failures = append(failures, err)
 		for _, l := range page.Items {
 			failures = append(failures, s.ledger(ctx, &l.Value))
 		}
-		if page.Next == "" {
-			return errors.Join(failures...)
-		}
-		list.Cursor = page.Next
 	}
+	return errors.Join(failures...)
 }
 
 // ledger settles what one ledger has pending.
@@ -184,23 +178,16 @@ func (s *settler) releases(ctx context.Context) error {
 	until := store.TimeOrder(s.rooms.now().Add(-abandoned))
 	list := store.List[Allocation]{Index: byOpenEnd, Match: "yes", Until: until, Limit: maxAsked}
 	var failures []error
-	for {
-		page, err := s.rooms.allocations.Find(ctx, list)
-		if err != nil {
-			return errors.Join(append(failures, err)...)
-		}
-		failures = append(failures, fanout.All(len(page.Items), settlers, func(i int) error {
+	for page, err := range s.rooms.allocations.Pages(ctx, list) {
+		failures = append(failures, err, fanout.All(len(page.Items), settlers, func(i int) error {
 			a := &page.Items[i].Value
 			if err := s.rooms.releaseOn(ctx, a.VoyageID, a.BookingID); err != nil {
 				return err
 			}
 			return s.rooms.books.forget(ctx, a.VoyageID, []string{a.BookingID})
 		}))
-		if page.Next == "" {
-			return errors.Join(failures...)
-		}
-		list.Cursor = page.Next
 	}
+	return errors.Join(failures...)
 }
 
 // planned mends voyages that a crash left half made.
@@ -212,17 +199,11 @@ func (s *settler) planned(ctx context.Context) error {
 		Limit: 100,
 	}
 	var failures []error
-	for {
-		page, err := s.fleet.voyages.Find(ctx, list)
-		if err != nil {
-			return errors.Join(append(failures, err)...)
-		}
+	for page, err := range s.fleet.voyages.Pages(ctx, list) {
+		failures = append(failures, err)
 		for _, v := range page.Items {
 			failures = append(failures, s.fleet.mend(ctx, v))
 		}
-		if page.Next == "" {
-			return errors.Join(failures...)
-		}
-		list.Cursor = page.Next
 	}
+	return errors.Join(failures...)
 }

@@ -2,7 +2,8 @@
 //
 // An event is written into the outbox of the document that changed, in the same atomic write. A relay publishes what waits
 // in outboxes, at least once and in order per document, and survives every failure of the broker. A consumer drops what it
-// has had before: it writes what it makes of an event under the event's own id (the inbox).
+// has had before: its handler writes what it makes of an event under the event's own id. What a handler cannot handle becomes a
+// dead letter, with its reason, and blocks nobody.
 //
 // Publishing after the write loses the event when the process dies in between; publishing before it announces changes that
 // may never happen. Hence the outbox.
@@ -34,7 +35,7 @@ type Envelope struct {
 	Version int64 `json:"version"`
 	// ActorID is the person who did it, also where a service finished it on their behalf.
 	ActorID string `json:"actor_id,omitempty"`
-	// Via is the service that did it on the person's behalf, when it was not done in a request of theirs.
+	// Via is the service that did it on the person's behalf, when it was not done in a request of theirs, or the operator.
 	Via string    `json:"via,omitempty"`
 	At  time.Time `json:"at"`
 	// TraceParent continues the trace of the request that caused the event (W3C Trace Context).

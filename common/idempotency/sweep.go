@@ -24,8 +24,7 @@ func (k *Keeper) Sweep(ctx context.Context) error {
 		Where: func(i *intent) bool { return k.expired(i) },
 		Limit: sweepBatch,
 	}
-	for {
-		page, err := k.intents.Find(ctx, list)
+	for page, err := range k.intents.Pages(ctx, list) {
 		if err != nil {
 			return err
 		}
@@ -36,9 +35,9 @@ func (k *Keeper) Sweep(ctx context.Context) error {
 			}
 			return err
 		})
-		if err != nil || page.Next == "" {
+		if err != nil {
 			return err
 		}
-		list.Cursor = page.Next
 	}
+	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/crc32"
+	"iter"
 )
 
 // List asks for a page of documents.
@@ -86,6 +87,19 @@ func (c *Collection[T]) Find(ctx context.Context, l List[T]) (Page[T], error) {
 		if scanned >= maxScan {
 			page.Next = l.encode(c.spec.Name, query.After)
 			return page, nil
+		}
+	}
+}
+
+// Pages walks all pages. It ends with the last page, or with an error, of which there is one at most.
+func (c *Collection[T]) Pages(ctx context.Context, l List[T]) iter.Seq2[Page[T], error] {
+	return func(yield func(Page[T], error) bool) {
+		for {
+			page, err := c.Find(ctx, l)
+			if !yield(page, err) || err != nil || page.Next == "" {
+				return
+			}
+			l.Cursor = page.Next
 		}
 	}
 }

@@ -51,7 +51,7 @@ type ShippingService interface {
 	// GetConsignment finds one booking that the caller may see. Errors: not_found.
 	GetConsignment(ctx context.Context, in *ConsignmentRef, opts ...client.CallOption) (*Response, error)
 	// CancelConsignment cancels the caller's booking and gives its room back before it answers; twice is the same.
-	// Errors: not_found, wrong_state (the booking was rejected or completed).
+	// Errors: not_found, permission_denied, wrong_state (the booking was rejected or completed, or its voyage has departed).
 	CancelConsignment(ctx context.Context, in *ConsignmentRef, opts ...client.CallOption) (*Response, error)
 	// Settle tells how bookings ended, for the vessel service alone. A booking that is still RECEIVED after the time that
 	// any request may take is first moved to REJECTED, so that the answer is final.
@@ -133,7 +133,7 @@ type ShippingServiceHandler interface {
 	// GetConsignment finds one booking that the caller may see. Errors: not_found.
 	GetConsignment(context.Context, *ConsignmentRef, *Response) error
 	// CancelConsignment cancels the caller's booking and gives its room back before it answers; twice is the same.
-	// Errors: not_found, wrong_state (the booking was rejected or completed).
+	// Errors: not_found, permission_denied, wrong_state (the booking was rejected or completed, or its voyage has departed).
 	CancelConsignment(context.Context, *ConsignmentRef, *Response) error
 	// Settle tells how bookings ended, for the vessel service alone. A booking that is still RECEIVED after the time that
 	// any request may take is first moved to REJECTED, so that the answer is final.
