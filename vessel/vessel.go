@@ -2,9 +2,26 @@
 // booking fits, and it never lets the bookings of a voyage exceed what its legs carry, whatever runs at once or dies.
 //
 // Four types do the work. The fleet makes vessels and voyages and takes voyages through their life (fleet.go, lifecycle.go).
-// The registrar takes room for bookings and gives it back, and says in which steps (registrar.go). The books change the
-// ledgers, in which the room of each voyage is counted (books.go, ledger.go). The settler brings every booking to its end, also
-// those that a crash cut off (settle.go).
+// The registrar takes room for bookings and gives it back (registrar.go). The books change the ledgers, in which the room of
+// each voyage is counted (books.go, ledger.go). The settler brings every booking to its end, also those that a crash cut off
+// (settle.go).
+//
+// A booking lives in three documents: the consignment, which is the truth about it, the ledger of its voyage, and its
+// allocation there. Each step is one atomic write of one of them. This is every state that a crash can leave, and who goes on:
+//
+//	   consignment   ledger             allocation
+//	1  RECEIVED      –                  –           the consignment service's sweeper: REJECTED
+//	2  RECEIVED      pending, counted   –           the same; then the settler: 7, 8, 9, 10
+//	3  CONFIRMED     pending, counted   –           the settler: FIRM
+//	4  CONFIRMED     pending, counted   FIRM        the settler: forgotten
+//	5  CONFIRMED     –                  FIRM        the end of a booking
+//	6  CANCELLED     as in 2 to 5       as there    the consignment service's sweeper: released here
+//	7  CANCELLED     as in 2 to 5       RELEASING   the settler: uncounted
+//	8  CANCELLED     pending, released  RELEASING   the settler: RELEASED
+//	9  CANCELLED     pending, released  RELEASED    the settler: forgotten
+//	10 CANCELLED     –                  RELEASED    the end of a cancellation, or of a rejection
+//
+// COMPLETED is CONFIRMED here, and REJECTED as CANCELLED.
 package vessel
 
 import (
