@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
+	"runtime/debug"
 	"strings"
 	"syscall"
 	"testing"
@@ -27,12 +29,15 @@ import (
 const bookers = 128
 
 // BenchmarkHotVoyage measures durable bookings of 128 bookers on one voyage, through the RPC handlers and over HTTP, beside
-// what the bare store does for 128 writers of documents as large as a booking's, and reports the ratio. The time counts until
-// every event of every booking has been relayed and logged. Load generator and services share the machine.
+// what the bare store does in the same run for 128 writers: documents as large as a booking's, and documents with the index
+// entries and the event of a booking's. The time counts until every event of every booking has been relayed and logged. Load
+// generator and services share the machine.
 func BenchmarkHotVoyage(b *testing.B) {
 	http.DefaultTransport.(*http.Transport).MaxIdleConnsPerHost = 2 * bookers // else connections, not bookings, are measured
-	var bare float64
-	b.Run("store", func(b *testing.B) { bare = benchStore(b) })
+	debug.SetGCPercent(400)                                                   // as fairway serve does
+	var plain, indexed float64
+	b.Run("store/plain", func(b *testing.B) { plain = benchStore(b, false) })
+	b.Run("store/indexed", func(b *testing.B) { indexed = benchStore(b, true) })
 	for _, way := range []string{"rpc", "http"} {
 		b.Run(way, func(b *testing.B) {
 			w := openBench(b)
@@ -41,8 +46,9 @@ func BenchmarkHotVoyage(b *testing.B) {
 				book = w.overRPC
 			}
 			rate := w.run(b, book)
-			if bare > 0 {
-				b.ReportMetric(rate/bare, "of-the-store")
+			if plain > 0 && indexed > 0 {
+				b.ReportMetric(rate/plain, "of-plain")
+				b.ReportMetric(rate/indexed, "of-indexed")
 			}
 		})
 	}
@@ -50,7 +56,7 @@ func BenchmarkHotVoyage(b *testing.B) {
 
 // parallel calls do b.N times from 128 goroutines.
 func parallel(b *testing.B, do func() error) {
-	b.SetParallelism(bookers / 2)
+	b.SetParallelism(bookers / runtime.GOMAXPROCS(0))
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
 			if err := do(); err != nil {
@@ -67,13 +73,23 @@ type booked struct {
 	Text string `json:"text"`
 }
 
-func benchStore(b *testing.B) float64 {
+// benchStore measures inserts. An indexed document has what a booking has when it is stored first: an entry for its shipper, one
+// for being unfinished, and its first event.
+func benchStore(b *testing.B, indexed bool) float64 {
 	db, err := sqlite.Open(b.Context(), filepath.Join(b.TempDir(), "bare.db"), sqlite.Options{})
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer db.Close()
-	c, err := store.Open(b.Context(), db, store.Spec[booked]{Name: "bookings", ID: func(x *booked) string { return x.ID }})
+	spec := store.Spec[booked]{Name: "bookings", ID: func(x *booked) string { return x.ID }}
+	shipper := uuid.NewString()
+	if indexed {
+		spec.Indexes = []store.Index[booked]{
+			{Name: "party", Keys: func(*booked) []store.Key { return store.Matches(shipper) }},
+			{Name: "open_end", Keys: func(x *booked) []store.Key { return []store.Key{{Match: "yes", Order: x.ID}} }},
+		}
+	}
+	c, err := store.Open(b.Context(), db, spec)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -81,7 +97,12 @@ func benchStore(b *testing.B) float64 {
 	before, wrote := cpu(), written()
 	b.ResetTimer()
 	parallel(b, func() error {
-		_, err := c.Insert(b.Context(), booked{ID: uuid.Must(uuid.NewV7()).String(), Text: text})
+		x := booked{ID: uuid.Must(uuid.NewV7()).String(), Text: text}
+		var events []store.Event
+		if indexed {
+			events = []store.Event{{ID: uuid.Must(uuid.NewV7()).String(), Body: []byte(text)}}
+		}
+		_, err := c.Insert(b.Context(), x, events...)
 		return err
 	})
 	rate := float64(b.N) / b.Elapsed().Seconds()
@@ -97,6 +118,7 @@ type bench struct {
 	token    string
 	voyage   string
 	outboxes []store.Outbox
+	stores   []*sqlite.DB
 	bookings consignmentpb.ShippingService
 	ctx      context.Context
 }
@@ -107,6 +129,9 @@ func openBench(b *testing.B) *bench {
 	cfg.Log.Level = "warn"
 	var consignments store.DB
 	f, err := serve.StartWith(b.Context(), cfg, slog.New(slog.DiscardHandler), func(s *app.Service) {
+		if db, ok := s.DB.(*sqlite.DB); ok {
+			w.stores = append(w.stores, db)
+		}
 		switch s.Name {
 		case "consignment":
 			consignments = s.DB
@@ -137,7 +162,7 @@ func openBench(b *testing.B) *bench {
 }
 
 func (w *bench) run(b *testing.B, book func() error) float64 {
-	before, wrote := cpu(), written()
+	before, wrote, stats := cpu(), written(), w.stats()
 	b.ResetTimer()
 	parallel(b, book)
 	booking := b.Elapsed()
@@ -157,7 +182,18 @@ func (w *bench) run(b *testing.B, book func() error) float64 {
 	b.ReportMetric((b.Elapsed()-booking).Seconds()*1000, "ms-behind")
 	b.ReportMetric(float64((cpu()-before).Microseconds())/float64(b.N), "cpu-µs/booking")
 	b.ReportMetric(float64(written()-wrote)/1024/float64(b.N), "kB-written/booking")
+	b.ReportMetric(float64(w.stats().Documents-stats.Documents)/float64(b.N), "documents/booking")
+	b.ReportMetric(float64(w.stats().Commits-stats.Commits)/float64(b.N), "commits/booking")
 	return rate
+}
+
+// stats sums up what all services have written.
+func (w *bench) stats() (all sqlite.Stats) {
+	for _, db := range w.stores {
+		all.Documents += db.Stats().Documents
+		all.Commits += db.Stats().Commits
+	}
+	return all
 }
 
 func (w *bench) overRPC() error {

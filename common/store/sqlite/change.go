@@ -88,6 +88,7 @@ func (t *table) insert(s *session, r prepared) ([]waitingEvent, error) {
 	if err := t.addEntries(s, r.ID, r.entries); err != nil {
 		return nil, err
 	}
+	t.db.documents.Add(1)
 	return t.addEvents(s, r.ID, r.Outbox)
 }
 
@@ -173,6 +174,7 @@ func (t *table) replace(s *session, r prepared) ([]waitingEvent, error) {
 	if err := t.addEntries(s, r.ID, added); err != nil {
 		return nil, err
 	}
+	t.db.documents.Add(1)
 	return t.addEvents(s, r.ID, r.Outbox)
 }
 
@@ -191,6 +193,7 @@ func (t *table) Delete(ctx context.Context, id string, version int64) error {
 		if events, err = t.dropEvents(s, id); err != nil {
 			return err
 		}
+		t.db.documents.Add(1)
 		return t.dropEntries(s, id, before.entries)
 	}
 	return t.db.write(ctx, w)

@@ -20,6 +20,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fairwayfreight/fairway/common/store"
@@ -49,6 +50,20 @@ type DB struct {
 
 	opening sync.Mutex
 	tables  map[string]*table
+
+	documents atomic.Int64
+}
+
+// Stats counts what a DB has done since it was opened.
+type Stats struct {
+	// Documents is how many documents were written, inserts, replaces and deletes, and Commits how many transactions they took,
+	// each with its journey to the disk.
+	Documents, Commits int64
+}
+
+// Stats is safe to call at any time, also after Close.
+func (db *DB) Stats() Stats {
+	return Stats{Documents: db.documents.Load(), Commits: db.writer.commits.Load()}
 }
 
 // ErrInUse is why Open refuses a file that another process has open.

@@ -189,3 +189,22 @@ func TestHealthNoticesThatItsFileWasRemoved(t *testing.T) {
 		t.Error("another file under the path is healthy")
 	}
 }
+
+func TestStatsCountDocumentsAndCommits(t *testing.T) {
+	db := open(t, filepath.Join(t.TempDir(), "service.db"))
+	table, err := db.Table(t.Context(), store.Schema{Name: "ships"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := db.Stats()
+	list := []store.Record{{ID: "a", Body: []byte(`1`)}, {ID: "b", Body: []byte(`1`)}, {ID: "a", Body: []byte(`2`)}}
+	if n, err := table.InsertMany(t.Context(), list); n != 2 || !store.IsDuplicate(err, store.ByID) {
+		t.Fatalf("%d added, %v", n, err)
+	}
+	if err := table.Delete(t.Context(), "a", 1); err != nil {
+		t.Fatal(err)
+	}
+	if now := db.Stats(); now.Documents-before.Documents != 3 || now.Commits-before.Commits != 2 {
+		t.Errorf("from %+v to %+v", before, now)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime"
+	"sync/atomic"
 
 	"github.com/fairwayfreight/fairway/common/store"
 )
@@ -42,6 +43,7 @@ type writer struct {
 	log     *slog.Logger
 	queue   chan *write
 	stopped chan struct{}
+	commits atomic.Int64
 
 	// session is nil after a failure that left the connection in doubt, until the next group opens a new one.
 	session *session
@@ -127,6 +129,7 @@ func (w *writer) group(first *write) {
 		w.abort(group, err)
 		return
 	}
+	w.commits.Add(1)
 	for _, wr := range group {
 		if wr.err == nil && wr.applied != nil {
 			wr.applied()
