@@ -142,7 +142,7 @@ func pairs(text string, names ...string) (map[string]string, error) {
 			}
 			result[name], last = value, name
 		case found && !strings.Contains(name, " "), last == "":
-			return nil, usageError(fmt.Sprintf("%q is not of the form name=value with %s", piece, strings.Join(names, ", ")))
+			return nil, usageError(fmt.Sprintf("%q is not of the form name=value, where name is one of %s", piece, strings.Join(names, ", ")))
 		default:
 			result[last] += "," + piece
 		}

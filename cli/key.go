@@ -26,6 +26,13 @@ const (
 // attachKeyed adds the common flags to a command that changes something.
 func (r *remote) attachKeyed(cmd *cobra.Command) *cobra.Command {
 	cmd.Flags().StringVar(&r.key, "key", "", "Idempotency-Key: the same command with the same key takes effect once within 24 hours\n(a new one when not given)")
+	run := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if cmd.Flags().Changed("key") && r.key == "" { // an unset variable in a script, which counts on its key
+			return usageError("--key must not be empty")
+		}
+		return run(cmd, args)
+	}
 	return r.attach(cmd)
 }
 

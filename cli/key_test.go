@@ -109,6 +109,7 @@ func TestAKeyThatCannotBeOneIsAWrongCommandLine(t *testing.T) {
 	s := newShaky(t)
 	for _, args := range [][]string{
 		slices.Concat(newVessel, []string{"--key", "a b"}),
+		slices.Concat(newVessel, []string{"--key", ""}),
 		slices.Concat(newVessel, []string{"--key", strings.Repeat("k", 129)}),
 		{"vessel", "create", "-f", file, "--key", strings.Repeat("k", 127)},
 	} {

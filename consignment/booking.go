@@ -151,7 +151,7 @@ func (d *desk) cancel(ctx context.Context, booking Consignment) (store.Document[
 			return store.Document[Consignment]{}, err
 		}
 		if sailed {
-			return store.Document[Consignment]{}, fault.New(fault.WrongState, "the voyage has departed with it")
+			return store.Document[Consignment]{}, fault.New(fault.WrongState, "the voyage has departed: its consignments cannot be cancelled any more")
 		}
 	}
 	doc, err := d.consignments.Update(ctx, booking.ID, func(doc *store.Document[Consignment]) ([]store.Event, error) {

@@ -7,13 +7,18 @@ cd "$(dirname "$0")/.."
 work=$(mktemp -d)
 server=
 finish() {
+	local code=$?
+	trap '' INT TERM # what comes twice must not end this half way
 	if [ -n "$server" ]; then
 		kill "$server" 2>/dev/null || true
 		wait "$server" || true
 	fi
 	rm -rf "$work"
+	exit "$code"
 }
 trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 
 # The log-ins of the demo are its own.
 unset FAIRWAY_TOKEN

@@ -3,8 +3,13 @@
 # they print with what the README says they print.
 #
 # A ```sh block after the comment <!-- run --> is run and must succeed. A ```text block that follows it is its output,
-# to the letter but for ids, times, tokens and trace ids. After <!-- run until --> it is run again until it prints that, for
-# 10 s, as for the log, where events arrive on their own time. Other ```sh blocks may only hold the commands named below.
+# to the letter but for ids, times, tokens and trace ids. Two words may follow run, in this order:
+#
+#   until  it is run again until it prints that, for 75 s, as for the log, where events arrive on their own time and
+#          signatures each minute
+#   about  no number is compared, nor the width of columns, and a line ... stands for any lines
+#
+# Other ```sh blocks may only hold the commands named below.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 unrun='^(make (run|test)|)$' # the first starts the Fairway of this check, the second is too much to repeat here
@@ -12,21 +17,30 @@ unrun='^(make (run|test)|)$' # the first starts the Fairway of this check, the s
 work=$(mktemp -d)
 server=
 finish() {
+	local code=$?
+	trap '' INT TERM # what comes twice must not end this half way
 	if [ -n "$server" ]; then
 		kill -INT -- "-$server" 2>/dev/null || true
 		wait "$server" 2>/dev/null || true
 	fi
 	rm -rf "$work"
+	exit "$code"
 }
 trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 
-# The blocks become 01.sh, 02.sh, ... with 01.text where an output follows; what is not run goes to rest.
+# The blocks become 01.sh, 02.until.sh, ... with 01.text where an output follows; what is not run goes to rest.
 awk -v work="$work" '
 	/^```/ && kind != "" { close(file); kind = ""; next }
 	kind != ""           { print > file; next }
-	/^<!-- run( until)? -->$/ { run = 1; until = $3 == "until"; next }
-	/^```sh$/            { kind = "sh"; file = work "/rest"; if (run) { file = sprintf("%s/%02d%s.sh", work, ++n, until ? ".until" : ""); shown = 1 } run = 0; next }
-	/^```text$/          { kind = "text"; file = shown ? sprintf("%s/%02d%s.text", work, n, until ? ".until" : "") : "/dev/null"; shown = 0; next }
+	/^<!-- run( until)?( about)? -->$/ {
+		name = sprintf("%s/%02d%s%s", work, ++n, / until/ ? ".until" : "", / about/ ? ".about" : "")
+		run = 1
+		next
+	}
+	/^```sh$/            { kind = "sh"; file = run ? name ".sh" : work "/rest"; shown = run; run = 0; next }
+	/^```text$/          { kind = "text"; file = shown ? name ".text" : "/dev/null"; shown = 0; next }
 	/^```/               { kind = "other"; file = "/dev/null"; shown = 0; next }
 	/[^ ]/               { shown = 0 }
 ' README.md
@@ -54,23 +68,50 @@ if ! grep -q '^Fairway is running' "$work/make"; then
 	exit 1
 fi
 
-# What differs from run to run, in the order in which one pattern could be part of another.
+# same FILE prints a block's output without what differs from run to run, in the order in which one pattern could be part of
+# another.
 same() {
-	sed -E \
+	tr -d '\r' <"$1" | sed -E \
 		-e 's/[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}/TOKEN/g' \
 		-e 's/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/ID/g' \
 		-e 's/[0-9a-f]{32}/TRACE/g' \
-		-e 's/[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z/TIME/g' "$1"
+		-e 's/[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z/TIME/g' |
+		case $1 in
+		*.about.*) sed -E -e 's/[0-9a-f]{16}/HASH/g' -e 's/[0-9]+(\.[0-9]+)?/N/g' -e 's/ +/ /g' ;;
+		*) cat ;;
+		esac
 }
+
+# holds TEXT tells whether the block printed what the README says in TEXT.
+holds() {
+	local got=${1%.text}.got
+	if [[ $1 != *.about.text ]]; then
+		cmp -s <(same "$1") <(same "$got")
+		return
+	fi
+	awk '
+		FILENAME == ARGV[1] { printed[++n] = $0; next }
+		$0 == "..."         { any = 1; next }
+		{
+			i++
+			while (any && i < n && printed[i] != $0) i++
+			if (i > n || printed[i] != $0) { differs = 1; exit }
+			any = 0
+		}
+		END { exit differs || i < n && !any }
+	' <(same "$got") <(same "$1")
+}
+
 {
-	declare -f same
+	declare -f same holds
 	for block in "$work"/*.sh; do
+		name=${block%.sh}
 		echo "echo '$block' >'$work/current'"
-		got=${block%.sh}.got
-		if [[ $block == *.until.sh ]]; then
-			echo "for _ in {1..50}; do . '$block' >'$got' 2>&1; cmp -s <(same '${block%.sh}.text') <(same '$got') && break; sleep 0.2; done"
+		if [[ $block == *.until*.sh ]]; then
+			echo "end=\$((SECONDS + 75))"
+			echo "while true; do . '$block' >'$name.got' 2>&1; if holds '$name.text' || ((SECONDS >= end)); then break; fi; sleep 0.5; done"
 		else
-			echo ". '$block' >'$got' 2>&1"
+			echo ". '$block' >'$name.got' 2>&1"
 		fi
 	done
 } >"$work/all"
@@ -85,7 +126,8 @@ fi
 
 failed=0
 for text in "$work"/*.text; do
-	if ! diff -u --label "the README says" --label "it printed" <(same "$text") <(same "${text%.text}.got"); then
+	if ! holds "$text"; then
+		diff -u --label "the README says" --label "it printed" <(same "$text") <(same "${text%.text}.got") || true
 		failed=1
 	fi
 done

@@ -354,7 +354,7 @@ func TestTenThousandHistories(t *testing.T) {
 	defer db.Close()
 	var next, steps atomic.Int64
 	var wait sync.WaitGroup
-	for range 64 {
+	for range 24 {
 		wait.Go(func() {
 			for !t.Failed() {
 				n := next.Add(1)

@@ -127,6 +127,9 @@ func harbours(text string) []string {
 // call makes a request of the set-up that must have a certain status. JSON of the answer goes into v.
 func (b *builder) call(ctx context.Context, want int, r request, v any) error {
 	a := b.patiently(ctx, r)
+	if a.status == 0 {
+		return fmt.Errorf("%s: no answer: is Fairway running at %s?", r, b.base)
+	}
 	if a.status != want {
 		return fmt.Errorf("%s: status %d, want %d (trace %s): %s", r, a.status, want, a.trace, clean(a.text()))
 	}
