@@ -34,7 +34,8 @@ import (
 //
 // A failed request, and an event that is missing from the log or twice in it, fail the benchmark. The latencies while stopped
 // are to be at most 1.2 times those before; as all timings of a shared machine they are reported and never asserted. "never"
-// is the same run without an outage: what its ratios differ from 1 is the machine's doing.
+// is the same run without an outage: what its ratios differ from 1 is the machine's doing. Processor time per booking, of
+// services and load together, tells a machine that was busy with other things from an outage that costs something.
 //
 // b.N is ignored, as one run is one outage; there are no ns/op.
 func BenchmarkBrokerOutage(b *testing.B) {
@@ -95,6 +96,7 @@ func benchOutage(b *testing.B, stop func(*stoppable)) {
 	b.ReportMetric(most, "max/s")
 	b.ReportMetric(rate, "rate/s")
 	for i, name := range []string{"before", "stopped", "after"} {
+		b.ReportMetric(float64(phases[i].spent.Microseconds())/float64(len(phases[i].latencies)), "cpu-µs-"+name)
 		b.ReportMetric(float64(phases[i].failed.Load()), "failed-"+name)
 	}
 	b.ReportMetric(float64(missing), "missing")
@@ -344,9 +346,11 @@ func (l *load) most(lasts time.Duration) float64 {
 type phase struct {
 	lasts time.Duration
 	begin func() // nil for nothing
-	// latencies of the requests that were to start in it, in seconds, and how many of them failed
+	// What came of it: latencies of the requests that were to start in it, in seconds; how many of them failed; the
+	// processor time that this process spent while it lasted.
 	latencies []float64
 	failed    atomic.Int64
+	spent     time.Duration
 }
 
 // open books at a fixed rate through all phases and fills in what came of it.
@@ -360,6 +364,7 @@ func (l *load) open(rate float64, phases []*phase) {
 		end += p.lasts
 		first := n
 		n = int(end.Seconds() * rate)
+		before := cpu()
 		p.latencies = make([]float64, n-first)
 		for k := range p.latencies {
 			number := first + k
@@ -380,6 +385,7 @@ func (l *load) open(rate float64, phases []*phase) {
 				<-slots
 			})
 		}
+		p.spent = cpu() - before
 	}
 	wait.Wait()
 }
