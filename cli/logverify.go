@@ -26,8 +26,9 @@ func logVerifyCommand(r *remote) *cobra.Command {
 			"from the one before it, and the chains must hold what was signed each minute. Nothing that the service says of\n" +
 			"itself is believed but its public key, and with --public-key not even that. Keep a copy of the key, service-log.pub.pem\n" +
 			"in the key directory, where nobody who runs the service can change it.\n\n" +
-			"The end of a chain behind the last signed position (the column SIGNED) could still be cut off unnoticed; it is at\n" +
-			"most a minute old. The exit code is 0 only when nothing is wrong.",
+			"The end of a chain behind the last signed position (the column SIGNED) could still be cut off unnoticed; signing\n" +
+			"follows within a minute or so. Nor can it be seen when entries were taken out together with all signed heads that\n" +
+			"cover them: keep the output with -o json elsewhere to compare. The exit code is 0 when nothing wrong was found.",
 		Example: `  fairway log verify
   fairway log verify --public-key service-log.pub.pem
   fairway log verify -o json`,

@@ -42,6 +42,8 @@ type notary struct {
 	mu sync.Mutex
 	// last is what was signed last, nil until it is known.
 	last *[chain.Count]chain.Head
+	// latest is the latest time under which heads were signed.
+	latest time.Time
 }
 
 // signMinute signs the heads for the current minute, if something was appended since they were last signed and no other replica
@@ -67,6 +69,9 @@ func (n *notary) sign(ctx context.Context, id, now time.Time) error {
 	if err != nil || heads == *n.last {
 		return err
 	}
+	if now.Before(n.latest) {
+		id = now // the clock went back, to minutes that were signed before
+	}
 	signed, err := chain.Sign(chain.Heads{Time: now.UTC(), Chains: heads}, n.key)
 	if err != nil {
 		return err
@@ -84,6 +89,9 @@ func (n *notary) sign(ctx context.Context, id, now time.Time) error {
 		return err
 	}
 	n.last = &heads
+	if now.After(n.latest) {
+		n.latest = now
+	}
 	return nil
 }
 
@@ -105,6 +113,6 @@ func (n *notary) remember(ctx context.Context) error {
 			return fmt.Errorf("decode the heads of %s: %w", page.Items[0].Value.ID, err)
 		}
 	}
-	n.last = &last.Chains
+	n.last, n.latest = &last.Chains, last.Time
 	return nil
 }

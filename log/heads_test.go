@@ -163,3 +163,26 @@ func TestPositionsSortAsTheirKeys(t *testing.T) {
 		t.Errorf("keys of chains: %v", seen)
 	}
 }
+
+func TestAClockThatGoesBackDoesNotEndTheSigning(t *testing.T) {
+	l := openLog(t, newDB(t))
+	for version := range int64(4) {
+		l.add(t, booking("a", version+1))
+		if err := l.signMinute(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		l.clock.pass(time.Minute)
+	}
+	l.clock.pass(-3 * time.Minute)
+	before := len(l.signed(t))
+	for version := range int64(2) {
+		l.add(t, booking("a", version+5))
+		if err := l.signMinute(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		l.clock.pass(time.Minute)
+	}
+	if after := len(l.signed(t)); after != before+2 {
+		t.Errorf("%d heads before the clock went back and %d after two more minutes", before, after)
+	}
+}

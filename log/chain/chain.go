@@ -8,8 +8,11 @@
 //
 // The content is the entry's JSON, byte for byte as it was appended. So nobody can change, take out, put in or move an entry
 // without changing every hash behind it. Against somebody who computes these anew there are the [Heads]: position and hash of
-// every chain at one moment, signed with a key that is not in the database. What was appended after the youngest signed heads
-// is chained but not yet held by them: its end could be cut off unnoticed.
+// every chain at one moment, signed with a key that is not in the database.
+//
+// What this cannot show: what was appended after the youngest signed heads is chained but not yet held by them, so its end
+// could be cut off unnoticed. And signed heads do not hold each other, so somebody who takes out entries together with all
+// heads that cover them leaves no trace in the database; whoever kept a copy of those heads can tell.
 package chain
 
 import (
