@@ -6,6 +6,7 @@ import (
 
 	"github.com/fairwayfreight/fairway/common/fault"
 	"github.com/fairwayfreight/fairway/common/idempotency"
+	"github.com/fairwayfreight/fairway/common/rule"
 	"github.com/fairwayfreight/fairway/common/store"
 )
 
@@ -67,6 +68,10 @@ func refusal(reason fault.Code) error {
 		return fault.New(reason, "there is no such voyage")
 	case fault.WrongState:
 		return fault.New(reason, "the voyage takes no more bookings")
+	case fault.Invalid:
+		return fault.InvalidFields([]fault.Field{{
+			Name: "voyage_id", Rule: rule.Route, Message: "the voyage has sailed already, or does not sail on the way and by the time asked for",
+		}})
 	}
 	return errGivenUp
 }

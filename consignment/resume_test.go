@@ -114,6 +114,7 @@ func TestARequestThatDiedIsFinishedUnderItsKey(t *testing.T) {
 		"and it was cancelled meanwhile":  {kept(Cancelled, ""), consignmentpb.State_CANCELLED, "", true},
 		"after it was refused":            {kept(Rejected, fault.NoCapacity), 0, fault.NoCapacity, true},
 		"after a voyage was not found":    {kept(Rejected, fault.NotFound), 0, fault.NotFound, true},
+		"after it was not on the way":     {kept(Rejected, fault.Invalid), 0, fault.Invalid, true},
 		"after a voyage was closed":       {kept(Rejected, fault.WrongState), 0, fault.WrongState, true},
 		"and the sweeper gave it up":      {kept(Rejected, fault.Unavailable), consignmentpb.State_CONFIRMED, "", false},
 		"after it was rejected by defect": {kept(Rejected, fault.Internal), consignmentpb.State_CONFIRMED, "", false},

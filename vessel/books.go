@@ -3,7 +3,9 @@ package vessel
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -131,6 +133,15 @@ func (b *books) pending() []string {
 	return slices.Collect(maps.Keys(b.open))
 }
 
+// settled tells that a voyage has nothing pending, unless this process is at work on it just now.
+func (b *books) settled(voyage string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if _, busy := b.queues[voyage]; !busy {
+		delete(b.open, voyage)
+	}
+}
+
 func (b *books) submit(ctx context.Context, voyage string, bookings []string, decide decision) error {
 	c := &change{bookings: bookings, decide: decide, done: make(chan error, 1)}
 	b.mu.Lock()
@@ -164,7 +175,7 @@ func (b *books) work(ctx context.Context, voyage string, q *queue) {
 		if len(gathered) == 0 {
 			return
 		}
-		results, written, err := b.decide(ctx, voyage, gathered, known)
+		results, written, err := b.survive(ctx, voyage, gathered, known)
 		known = written
 		for i, c := range gathered {
 			if err != nil {
@@ -174,6 +185,16 @@ func (b *books) work(ctx context.Context, voyage string, q *queue) {
 			}
 		}
 	}
+}
+
+// survive is decide, whose panic becomes the error of those who wait for it.
+func (b *books) survive(ctx context.Context, voyage string, gathered []*change, known store.Document[Ledger]) (results []error, written store.Document[Ledger], err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			written, err = store.Document[Ledger]{}, fmt.Errorf("panic while changing the ledger of voyage %s: %v\n%s", voyage, v, debug.Stack())
+		}
+	}()
+	return b.decide(ctx, voyage, gathered, known)
 }
 
 // gather takes the next changes out of a queue. When there are none it ends the queue and keeps what is known of the ledger.

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/fairwayfreight/fairway/common/fault"
 	"github.com/fairwayfreight/fairway/common/store"
 )
 
@@ -79,7 +80,8 @@ func (r *registrar) releaseOn(ctx context.Context, voyage, booking string) error
 	if err := r.releasing(ctx, voyage, booking); err != nil {
 		return err
 	}
-	if err := r.books.strike(ctx, voyage, booking); err != nil {
+	// Where there is no such voyage, which a booking may have asked for, there is nothing to give back.
+	if err := r.books.strike(ctx, voyage, booking); err != nil && !errors.Is(err, fault.NotFound) {
 		return err
 	}
 	return r.released(ctx, voyage, booking)

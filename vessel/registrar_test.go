@@ -422,3 +422,49 @@ func TestAVoyageThatWasRemovedUnderItsRequestComesBack(t *testing.T) {
 		t.Errorf("the voyage is %+v, %v", doc, err)
 	}
 }
+
+// A booking may have asked for a voyage that there is not.
+func TestReleasingOnNoVoyageLeavesNothingOpen(t *testing.T) {
+	w := newWorld(t)
+	for range 2 {
+		if err := w.release(t.Context(), "b", "no such voyage"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if a := w.allocation(t, "no such voyage", "b"); a.State != StateReleased {
+		t.Errorf("the allocation is %s", a.State)
+	}
+	// What a crash cut off is finished too.
+	if err := w.releasing(t.Context(), "no such voyage", "c"); err != nil {
+		t.Fatal(err)
+	}
+	w.clock.advance(abandoned + time.Second)
+	w.settle(t)
+	if a := w.allocation(t, "no such voyage", "c"); a.State != StateReleased {
+		t.Errorf("the allocation is %s", a.State)
+	}
+}
+
+func TestWhatAnotherReplicaSettledIsNotLookedAtAgain(t *testing.T) {
+	w := newWorld(t)
+	v := w.sailing(t, 10, 100_000)
+	if err := w.book(t, v, "b", oneTEU); err != nil {
+		t.Fatal(err)
+	}
+	w.truth.say("b", consignmentpb.State_CONFIRMED, v)
+	other := *w.registrar
+	other.books = newBooks(w.ledgers, w.allocations, w.clock.now)
+	if err := (&settler{rooms: &other, fleet: w.fleet, consignments: w.truth}).settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.settler.swept = w.clock.now() // not the time to go over everything
+	if open := w.books.pending(); len(open) != 1 {
+		t.Fatalf("open before the look: %v", open)
+	}
+	if err := w.settler.look(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if open := w.books.pending(); len(open) != 0 {
+		t.Errorf("open after the look: %v", open)
+	}
+}

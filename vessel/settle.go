@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fairwayfreight/fairway/common/fanout"
+	"github.com/fairwayfreight/fairway/common/fault"
 	"github.com/fairwayfreight/fairway/common/store"
 	consignmentpb "github.com/fairwayfreight/fairway/interface-center/out/consignment"
 )
@@ -60,7 +61,10 @@ func (s *settler) look(ctx context.Context) error {
 	var failures []error
 	for _, voyage := range s.rooms.books.pending() {
 		l, err := s.rooms.ledgers.Get(ctx, voyage)
-		if err == nil {
+		switch {
+		case err == nil && len(l.Value.Pending) == 0:
+			s.rooms.books.settled(voyage) // by another replica
+		case err == nil:
 			err = s.ledger(ctx, &l.Value)
 		}
 		failures = append(failures, err)
@@ -184,7 +188,11 @@ func (s *settler) releases(ctx context.Context) error {
 			if err := s.rooms.releaseOn(ctx, a.VoyageID, a.BookingID); err != nil {
 				return err
 			}
-			return s.rooms.books.forget(ctx, a.VoyageID, []string{a.BookingID})
+			err := s.rooms.books.forget(ctx, a.VoyageID, []string{a.BookingID})
+			if errors.Is(err, fault.NotFound) { // nor is there anything to forget it
+				return nil
+			}
+			return err
 		}))
 	}
 	return errors.Join(failures...)

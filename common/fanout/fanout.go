@@ -3,6 +3,8 @@ package fanout
 
 import (
 	"errors"
+	"fmt"
+	"runtime/debug"
 	"sync"
 )
 
@@ -10,7 +12,7 @@ import (
 const maxErrors = 10
 
 // All calls do for 0 to n-1, at most limit at a time, and returns when all calls have returned. One that fails stops none of
-// the others. The error joins the first ten failures in the order of their numbers.
+// the others; a panic is a failure. The error joins the first ten failures in the order of their numbers.
 func All(n, limit int, do func(i int) error) error {
 	failures := make([]error, n)
 	slots := make(chan struct{}, limit)
@@ -19,6 +21,11 @@ func All(n, limit int, do func(i int) error) error {
 		slots <- struct{}{}
 		wait.Go(func() {
 			defer func() { <-slots }()
+			defer func() {
+				if v := recover(); v != nil {
+					failures[i] = fmt.Errorf("panic: %v\n%s", v, debug.Stack())
+				}
+			}()
 			failures[i] = do(i)
 		})
 	}

@@ -3,6 +3,7 @@ package fanout_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -31,5 +32,19 @@ func TestAllAreDoneThoughSomeFail(t *testing.T) {
 	}
 	if err := fanout.All(0, 1, nil); err != nil {
 		t.Errorf("nothing to do: %v", err)
+	}
+}
+
+func TestAPanicFailsItsOwnCallAlone(t *testing.T) {
+	done := make([]bool, 3)
+	err := fanout.All(3, 1, func(i int) error {
+		if i == 1 {
+			panic("at the second")
+		}
+		done[i] = true
+		return nil
+	})
+	if err == nil || !strings.Contains(err.Error(), "at the second") || !done[0] || !done[2] {
+		t.Errorf("%v, done %v", err, done)
 	}
 }
