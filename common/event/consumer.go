@@ -46,8 +46,9 @@ const (
 //   - It returns when its context ends, and bounds its own waits: an event whose handling takes longer than a delivery may
 //     is delivered again without end, because it is not known to be at fault.
 //
-// A dead letter lies in the service's own database. While that is away none can be written, so an outage of it turns no
-// event into a dead letter: they are delivered again until it is back.
+// A dead letter lies in the service's own database. While that is away none can be written, so a lasting outage of it turns no
+// event into a dead letter: they are delivered again until it is back. A short one that ends between the last try and the
+// letter can; redriving is what such letters are for.
 type Consumer struct {
 	handle  func(context.Context, Envelope) error
 	letters *DeadLetters

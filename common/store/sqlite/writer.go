@@ -8,7 +8,9 @@ import (
 	"os"
 	"runtime"
 	"sync/atomic"
+	"time"
 
+	"github.com/fairwayfreight/fairway/common/fault"
 	"github.com/fairwayfreight/fairway/common/store"
 )
 
@@ -172,7 +174,7 @@ func refusal(err error) bool {
 	return errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrConflict) || errors.As(err, &duplicate)
 }
 
-// abort takes back the whole group. A connection that will not even roll back is given up.
+// abort takes back the whole group, and says that it can be tried again: a disk that is full gets room. A connection that will not even roll back is given up.
 func (w *writer) abort(group []*write, cause error) {
 	if w.session != nil {
 		if _, err := w.session.exec(`ROLLBACK`); err != nil {
@@ -180,8 +182,10 @@ func (w *writer) abort(group []*write, cause error) {
 			w.session = nil
 		}
 	}
+	failure := fault.Wrap(fault.Unavailable, fmt.Errorf("the database did not take the write: %w", cause),
+		"documents cannot be written at the moment; try again shortly").WithRetryAfter(time.Second)
 	for _, wr := range group {
-		wr.answer <- fmt.Errorf("the database did not take the write: %w", cause)
+		wr.answer <- failure
 	}
 }
 

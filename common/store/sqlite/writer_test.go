@@ -13,6 +13,7 @@ import (
 
 	driver "modernc.org/sqlite"
 
+	"github.com/fairwayfreight/fairway/common/fault"
 	"github.com/fairwayfreight/fairway/common/store"
 )
 
@@ -154,8 +155,8 @@ func TestFailingWriteTakesBackItsWholeGroup(t *testing.T) {
 	var wg sync.WaitGroup
 	queue := func(n int, call func() error) {
 		wg.Go(func() {
-			if err := call(); !errors.Is(err, broken) {
-				t.Errorf("write %d of the group got %v, want its failure", n, err)
+			if err := call(); !errors.Is(err, broken) || fault.From(err).RetryAfter == 0 {
+				t.Errorf("write %d of the group got %v, want its failure, to be tried again", n, err)
 			}
 		})
 		waitQueued(t, db, n)
