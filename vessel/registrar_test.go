@@ -468,3 +468,20 @@ func TestWhatAnotherReplicaSettledIsNotLookedAtAgain(t *testing.T) {
 		t.Errorf("open after the look: %v", open)
 	}
 }
+
+func TestWhereTheServiceChoosesAFullLedgerIsPassedOver(t *testing.T) {
+	w := newWorld(t)
+	hot, other := w.sailing(t, 10_000, 100_000_000), w.sailing(t, 10, 100_000)
+	if _, err := w.ledgers.Update(t.Context(), hot, func(doc *store.Document[Ledger]) ([]store.Event, error) {
+		for i := range maxPending {
+			doc.Value.note(fmt.Sprint("b", i), Hold{Quarters: 4, Weight: 1, End: 1})
+		}
+		return nil, nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	taken, err := w.handler().take(t.Context(), "", "one more", wish{need: oneTEU, now: w.clock.now()})
+	if err != nil || taken.voyage != other {
+		t.Errorf("on %s, %v", taken.voyage, err)
+	}
+}

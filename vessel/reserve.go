@@ -2,6 +2,7 @@ package vessel
 
 import (
 	"context"
+	"errors"
 
 	"github.com/fairwayfreight/fairway/common/fault"
 	"github.com/fairwayfreight/fairway/common/rule"
@@ -42,21 +43,29 @@ func (h *handler) take(ctx context.Context, voyage, booking string, w wish) (roo
 		return h.rooms.reserve(ctx, voyage, booking, w)
 	}
 	var taken room
-	found := false
+	found, full := false, ""
 	err := sailings(ctx, h.rooms.ledgers, w, func(l *Ledger, _ Span) (bool, error) {
 		var err error
-		taken, err = h.rooms.reserve(ctx, l.VoyageID, booking, w)
-		switch fault.CodeOf(err) {
-		case fault.NoCapacity, fault.WrongState, fault.Invalid:
+		taken, err = h.rooms.books.enter(ctx, l.VoyageID, booking, w)
+		switch code := fault.CodeOf(err); {
+		case errors.Is(err, errFull): // wait for it only if there is no other
+			if full == "" {
+				full = l.VoyageID
+			}
+			return false, nil
+		case code == fault.NoCapacity, code == fault.WrongState, code == fault.Invalid:
 			return false, nil // somebody was quicker, or it has just sailed: try the next
 		}
 		found = err == nil
 		return true, err
 	})
-	if err == nil && !found {
-		err = errNoCapacity()
+	switch {
+	case err != nil || found:
+		return taken, err
+	case full != "":
+		return h.rooms.reserve(ctx, full, booking, w)
 	}
-	return taken, err
+	return taken, errNoCapacity()
 }
 
 // Release gives back the room of a booking.
