@@ -129,9 +129,7 @@ func (l *waitlist) claim(limit int, lease time.Duration, load func(after, until 
 		}
 		list = append(list, w)
 	}
-	if len(l.ready) > 0 || l.loaded < l.last {
-		l.wake() // for another claimer
-	}
+	l.wakeForRest() // for another claimer
 	l.schedule(now)
 	return list, nil
 }
@@ -158,19 +156,25 @@ func (l *waitlist) find(done []store.Waiting) (known []int64, unknown []waitingE
 	return known, unknown
 }
 
-// settled takes out events that were removed on disk, where they were that many.
+// settled takes out events that were removed on disk, where they were that many, and ends the claims of those who published
+// them. Of a document that no longer has any of the events the claim, if there is one, is somebody else's.
 func (l *waitlist) settled(done []store.Waiting, removed int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.depth -= int(removed)
 	for _, w := range done {
-		if d := l.documents[w.DocumentID]; d != nil {
-			before := len(d.events)
-			d.events = slices.DeleteFunc(d.events, func(e waitingEvent) bool { return contains(w.Events, e.ID) })
-			l.held -= before - len(d.events)
-			l.tidy(d)
+		d := l.documents[w.DocumentID]
+		if d == nil {
+			continue
+		}
+		before := len(d.events)
+		d.events = slices.DeleteFunc(d.events, func(e waitingEvent) bool { return contains(w.Events, e.ID) })
+		if gone := before - len(d.events); gone > 0 {
+			l.held -= gone
+			l.free(d)
 		}
 	}
+	l.wakeForRest()
 }
 
 // dropped takes out a document that was deleted with its events, of which there were that many.
@@ -185,15 +189,20 @@ func (l *waitlist) dropped(id string, removed int64) {
 	}
 }
 
-// end gives claimed documents free.
+// end gives those claimed documents free of which nothing was published.
 func (l *waitlist) end(done []store.Waiting) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, w := range done {
-		if d := l.documents[w.DocumentID]; d != nil {
+		if d := l.documents[w.DocumentID]; d != nil && len(w.Events) == 0 {
 			l.free(d)
 		}
 	}
+	l.wakeForRest()
+}
+
+// wakeForRest makes signal receive where there is something to claim.
+func (l *waitlist) wakeForRest() {
 	if len(l.ready) > 0 || l.loaded < l.last {
 		l.wake()
 	}

@@ -147,3 +147,34 @@ func TestAFileOfAnotherFormIsRefused(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// The document that a claim was made of may be gone when the claim ends, and another one of its id be claimed by somebody else.
+func TestWhoHasSettledEndsNobodyElsesClaim(t *testing.T) {
+	l := newWaitlist(time.Now)
+	defer l.stop()
+	claim := func() []store.Waiting {
+		t.Helper()
+		list, err := l.claim(1, time.Minute, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return list
+	}
+	l.add([]waitingEvent{{sequence: 1, document: "a", Event: store.Event{ID: "1"}}})
+	first := claim()
+	l.settled(first, 1)
+	l.add([]waitingEvent{{sequence: 2, document: "a", Event: store.Event{ID: "2"}}})
+	second := claim()
+	if len(second) != 1 || second[0].Events[0].ID != "2" {
+		t.Fatalf("claimed %v", second)
+	}
+	l.end(first)
+	l.settled(first, 0)
+	if again := claim(); len(again) != 0 {
+		t.Errorf("claimed a second time: %v", again)
+	}
+	l.end([]store.Waiting{{DocumentID: "a"}}) // its own claimer gives it back
+	if again := claim(); len(again) != 1 {
+		t.Errorf("claimed %v after it was given back", again)
+	}
+}
