@@ -201,9 +201,10 @@ func (l *waitlist) end(done []store.Waiting) {
 	l.wakeForRest()
 }
 
-// wakeForRest makes signal receive where there is something to claim.
+// wakeForRest makes signal receive where there is something to claim. What waits on disk while memory is full of claimed
+// events is not: a claimer that was woken for it would come again and again for nothing.
 func (l *waitlist) wakeForRest() {
-	if len(l.ready) > 0 || l.loaded < l.last {
+	if len(l.ready) > 0 || l.loaded < l.last && l.held < maxHeld {
 		l.wake()
 	}
 }

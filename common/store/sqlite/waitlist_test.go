@@ -178,3 +178,29 @@ func TestWhoHasSettledEndsNobodyElsesClaim(t *testing.T) {
 		t.Errorf("claimed %v after it was given back", again)
 	}
 }
+
+func TestNobodyIsWokenForEventsThatHaveNoPlaceInMemory(t *testing.T) {
+	l := newWaitlist(time.Now)
+	defer l.stop()
+	events := make([]waitingEvent, maxHeld)
+	for i := range events {
+		events[i] = waitingEvent{sequence: int64(i + 1), document: "a", Event: store.Event{ID: fmt.Sprint(i)}}
+	}
+	l.add(events)
+	l.add([]waitingEvent{{sequence: maxHeld + 1, document: "b", Event: store.Event{ID: "one more"}}}) // stays on disk
+	if list, err := l.claim(10, time.Minute, nil); err != nil || len(list) != 1 {
+		t.Fatalf("claimed %d documents, %v", len(list), err)
+	}
+	select { // from the adding
+	case <-l.signal:
+	default:
+	}
+	if list, err := l.claim(10, time.Minute, nil); err != nil || len(list) != 0 {
+		t.Fatalf("claimed %d documents, %v", len(list), err)
+	}
+	select {
+	case <-l.signal:
+		t.Error("woken, and there is nothing to claim")
+	default:
+	}
+}
