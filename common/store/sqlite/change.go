@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -10,8 +11,8 @@ import (
 	"github.com/fairwayfreight/fairway/common/store"
 )
 
-// The functions that run in the writer check everything before they write anything: the writer is alone, so what a check
-// finds stays true, and a refused write need not be undone.
+// The functions that run in the writer leave nothing behind of a write that they refuse: it shares its transaction with others,
+// which are committed. The writer is alone, so what it finds in the tables stays true until it writes.
 
 // Insert adds a record.
 func (t *table) Insert(ctx context.Context, r store.Record) error {
@@ -70,14 +71,6 @@ func (t *table) InsertMany(ctx context.Context, list []store.Record) (int, error
 
 // insert returns the events that wait once it has been committed.
 func (t *table) insert(s *session, r prepared) ([]waitingEvent, error) {
-	for _, e := range r.entries {
-		if err := t.checkFree(s, e, t.sql.indexes[e.index].owner, e.Match, e.Order); err != nil {
-			if err := s.row(t.sql.get, []any{r.ID}, new(any), new(any), new(any)); err == nil {
-				return nil, &store.DuplicateError{Index: store.ByID}
-			}
-			return nil, err
-		}
-	}
 	changed, err := s.exec(t.sql.insert, r.ID, r.Body, r.keys)
 	if err != nil {
 		return nil, err
@@ -86,6 +79,10 @@ func (t *table) insert(s *session, r prepared) ([]waitingEvent, error) {
 		return nil, &store.DuplicateError{Index: store.ByID}
 	}
 	if err := t.addEntries(s, r.ID, r.entries); err != nil {
+		if refusal(err) {
+			_, undone := s.exec(t.sql.destroy, r.ID)
+			err = cmp.Or(undone, err)
+		}
 		return nil, err
 	}
 	t.db.documents.Add(1)
@@ -160,18 +157,13 @@ func (t *table) replace(s *session, r prepared) ([]waitingEvent, error) {
 		return nil, err
 	}
 	added, dropped := without(r.entries, before.entries), without(before.entries, r.entries)
-	for _, e := range added {
-		if err := t.checkFree(s, e, t.sql.indexes[e.index].rival, e.Match, e.Order, r.ID); err != nil {
-			return nil, err
-		}
+	if err := t.addEntries(s, r.ID, added); err != nil {
+		return nil, err
 	}
 	if _, err = s.exec(t.sql.update, before.version+1, r.Body, r.keys, r.ID); err != nil {
 		return nil, err
 	}
 	if err := t.dropEntries(s, r.ID, dropped); err != nil {
-		return nil, err
-	}
-	if err := t.addEntries(s, r.ID, added); err != nil {
 		return nil, err
 	}
 	t.db.documents.Add(1)
@@ -225,26 +217,18 @@ func (t *table) stored(s *session, id string, version int64) (state, error) {
 	return st, err
 }
 
-// checkFree refuses an entry of a unique index for which the query finds another document.
-func (t *table) checkFree(s *session, e entry, query string, args ...any) error {
-	if ix, _ := t.schema.Index(e.index); !ix.Unique {
-		return nil
-	}
-	var one int
-	err := s.row(query, args, &one)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return &store.DuplicateError{Index: e.index}
-}
-
+// addEntries adds all entries or, when one of a unique index is taken, none.
 func (t *table) addEntries(s *session, id string, list []entry) error {
-	for _, e := range list {
-		if _, err := s.exec(t.sql.indexes[e.index].add, e.Match, e.Order, id); err != nil {
+	for i, e := range list {
+		added, err := s.exec(t.sql.indexes[e.index].add, e.Match, e.Order, id)
+		if err != nil {
 			return err
+		}
+		if added == 0 {
+			if err := t.dropEntries(s, id, list[:i]); err != nil {
+				return err
+			}
+			return &store.DuplicateError{Index: e.index}
 		}
 	}
 	return nil

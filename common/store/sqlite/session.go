@@ -28,7 +28,7 @@ func openWriter(path string) (*session, error) {
 }
 
 // layout is the number of the tables' present form, which every file carries (SQLite's user_version).
-const layout = 2
+const layout = 3
 
 // prepare makes a new file ready, and refuses one whose tables have another form.
 func (s *session) prepare() error {

@@ -208,3 +208,17 @@ func TestStatsCountDocumentsAndCommits(t *testing.T) {
 		t.Errorf("from %+v to %+v", before, now)
 	}
 }
+
+func TestAnIndexDoesNotBecomeUniqueUnnoticed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.db")
+	for i, unique := range []bool{true, false, true} {
+		db := open(t, path)
+		_, err := db.Table(t.Context(), store.Schema{Name: "ships", Indexes: []store.IndexSchema{{Name: "imo", Unique: unique}}})
+		if changed := i == 1; (err != nil) != changed {
+			t.Errorf("unique %t: %v", unique, err)
+		}
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -33,6 +33,23 @@ var writeTests = []test{
 		f.depth(0)
 		f.insert(thing("b", key("email", "free")))
 	}},
+	{"a refusal by the last of many indexes leaves nothing in the others", func(f *fixture) {
+		f.table = f.open(store.Schema{Name: "last", Indexes: []store.IndexSchema{{Name: "owner"}, {Name: "name", Unique: true}, {Name: "email", Unique: true}}})
+		f.insert(thing("a", key("email", "e")))
+		f.insert(thing("b", key("owner", "o")))
+		taken := []func(*store.Record){key("owner", "p"), key("name", "n"), key("email", "e")}
+		f.duplicate(f.table.Insert(f.ctx, thing("c", taken...)), "email")
+		f.duplicate(f.table.Replace(f.ctx, thing("b", append(taken, at(1))...)), "email")
+		added, err := f.table.InsertMany(f.ctx, []store.Record{thing("d", key("owner", "q")), thing("c", taken...), thing("e", key("owner", "q"))})
+		f.duplicate(err, "email")
+		if added != 1 {
+			f.Fatalf("%d were added, want 1", added)
+		}
+		f.finds(store.Query{}, "a", "b", "d")
+		f.finds(store.Query{Index: "owner", Match: "o"}, "b")
+		f.finds(store.Query{Index: "owner", Match: "p"})
+		f.insert(thing("c", key("name", "n")))
+	}},
 	{"an insert that is tried again is refused by its id", func(f *fixture) {
 		f.insert(thing("a", key("email", "e")))
 		f.duplicate(f.table.Insert(f.ctx, thing("a", key("email", "e"))), store.ByID)
@@ -107,9 +124,10 @@ var writeTests = []test{
 	{"a replace with a taken unique key is refused and nothing is written", func(f *fixture) {
 		f.insert(thing("a", key("email", "e")))
 		f.insert(thing("b", body(`1`), key("email", "f"), key("owner", "o")))
-		err := f.table.Replace(f.ctx, thing("b", at(1), body(`2`), key("email", "e"), key("owner", "p"), events("x")))
+		err := f.table.Replace(f.ctx, thing("b", at(1), body(`2`), key("email", "free"), key("email", "e"), key("owner", "p"), events("x")))
 		f.duplicate(err, "email")
 		f.holds("b", 1, `1`)
+		f.finds(store.Query{Index: "email", Match: "free"})
 		f.finds(store.Query{Index: "email", Match: "f"}, "b")
 		f.finds(store.Query{Index: "owner", Match: "o"}, "b")
 		f.finds(store.Query{Index: "owner", Match: "p"})
