@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"runtime/debug"
-	"slices"
 	"sync"
 	"time"
 
@@ -38,8 +37,8 @@ type books struct {
 	queues map[string]*queue // by voyage, those with work
 	// kept are ledgers as this process last wrote them. While a queue has work its ledger is the queue's alone.
 	kept map[string]store.Document[Ledger]
-	// open are the voyages that had bookings pending when this process last wrote their ledgers.
-	open map[string]struct{}
+	// open is what voyages had pending when this process last wrote their ledgers. The inner maps are never changed.
+	open map[string]map[string]Hold
 }
 
 func newBooks(ledgers *store.Collection[Ledger], allocations *store.Collection[Allocation], now func() time.Time) *books {
@@ -49,7 +48,7 @@ func newBooks(ledgers *store.Collection[Ledger], allocations *store.Collection[A
 		now:         now,
 		queues:      map[string]*queue{},
 		kept:        map[string]store.Document[Ledger]{},
-		open:        map[string]struct{}{},
+		open:        map[string]map[string]Hold{},
 	}
 }
 
@@ -126,20 +125,12 @@ func (b *books) close(ctx context.Context, voyage string) error {
 	})
 }
 
-// pending lists the voyages that had bookings pending when this process last wrote their ledgers.
-func (b *books) pending() []string {
+// pending is what voyages had pending when this process last wrote their ledgers. Another replica may have settled some of it
+// since; forgetting that is what tells this one. Nobody may change the maps.
+func (b *books) pending() map[string]map[string]Hold {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return slices.Collect(maps.Keys(b.open))
-}
-
-// settled tells that a voyage has nothing pending, unless this process is at work on it just now.
-func (b *books) settled(voyage string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if _, busy := b.queues[voyage]; !busy {
-		delete(b.open, voyage)
-	}
+	return maps.Clone(b.open)
 }
 
 func (b *books) submit(ctx context.Context, voyage string, bookings []string, decide decision) error {
@@ -205,7 +196,7 @@ func (b *books) gather(voyage string, q *queue, known store.Document[Ledger]) []
 	case known.Version > 0 && len(known.Value.Pending) == 0:
 		delete(b.open, voyage)
 	case known.Version > 0:
-		b.open[voyage] = struct{}{}
+		b.open[voyage] = maps.Clone(known.Value.Pending) // the work on known goes on
 	}
 	n, bookings := 0, 0
 	for n < len(q.waiting) && (n == 0 || bookings+len(q.waiting[n].bookings) <= maxGathered) {

@@ -259,7 +259,7 @@ func (v *voyager) cancel() {
 func (v *voyager) settle() {
 	v.note("settle")
 	l := v.ledger()
-	v.check(nil, v.settler.ledger(context.Background(), &l))
+	v.check(nil, v.settler.ledger(context.Background(), l.VoyageID, l.Pending))
 }
 
 // crash lets the process die within a booking, a cancellation or a settling, after any of its writes, and starts it again. Then
@@ -283,7 +283,7 @@ func (v *voyager) crash() {
 		v.check(nil, v.rooms.release(ctx, booking, v.voyage)) // the consignment service's sweeper asks again
 	case kind == 1:
 		l := v.ledger()
-		err = v.settler.ledger(ctx, &l)
+		err = v.settler.ledger(ctx, l.VoyageID, l.Pending)
 		v.note("settle, dying: %v", err)
 	default:
 		err = v.reserve(booking, h)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/fairwayfreight/fairway/common/fault"
@@ -122,29 +123,51 @@ func (r *registrar) released(ctx context.Context, voyage, booking string) error 
 	return err
 }
 
-// firm writes through that bookings which a ledger has pending are confirmed on its voyage. One whose release has begun is
-// passed over.
-func (r *registrar) firm(ctx context.Context, l *Ledger, bookings []string) error {
+// firm writes through that bookings are confirmed on a voyage, which holds room for them. One about which somebody has decided
+// already, or whose release has begun, is passed over.
+func (r *registrar) firm(ctx context.Context, voyage string, bookings []string, holds map[string]Hold) error {
 	list := make([]Allocation, len(bookings))
 	for i, booking := range bookings {
-		hold := l.Pending[booking]
 		list[i] = Allocation{
 			BookingID: booking,
-			VoyageID:  l.VoyageID,
+			VoyageID:  voyage,
 			State:     StateFirm,
-			Need:      hold.need(),
-			Span:      hold.span(),
+			Need:      holds[booking].need(),
+			Span:      holds[booking].span(),
 			CreatedAt: r.now().UTC(),
 		}
 	}
 	for len(list) > 0 {
-		added, err := r.allocations.InsertMany(ctx, list[:min(len(list), store.MaxBatch)])
-		if store.IsDuplicate(err, store.ByID) {
-			added++ // somebody decided about it already
-		} else if err != nil {
+		some := list[:min(len(list), store.MaxBatch)]
+		added, err := r.allocations.InsertMany(ctx, some)
+		if err == nil {
+			list = list[added:]
+			continue
+		}
+		if !store.IsDuplicate(err, store.ByID) {
 			return err
 		}
-		list = list[added:]
+		// Where one is there already, many may be: a crash came before the ledger forgot them.
+		if list, err = r.undecided(ctx, list[added:]); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// undecided are those allocations that are not there yet. The first is known to be.
+func (r *registrar) undecided(ctx context.Context, list []Allocation) ([]Allocation, error) {
+	rest := list[1:]
+	ids := make([]string, min(len(rest), store.MaxBatch))
+	for i := range ids {
+		ids[i] = allocationID(rest[i].VoyageID, rest[i].BookingID)
+	}
+	found, err := r.allocations.GetMany(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(rest, func(a Allocation) bool {
+		_, there := found[allocationID(a.VoyageID, a.BookingID)]
+		return there
+	}), nil
 }

@@ -240,7 +240,7 @@ func TestEveryCut(t *testing.T) {
 		}
 	}
 	firm := func(w *world, v string) {
-		if err := w.registrar.firm(ctx, w.ledger(t, v), []string{"b"}); err != nil {
+		if err := w.registrar.firm(ctx, v, []string{"b"}, w.ledger(t, v).Pending); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -442,6 +442,39 @@ func TestReleasingOnNoVoyageLeavesNothingOpen(t *testing.T) {
 	w.settle(t)
 	if a := w.allocation(t, "no such voyage", "c"); a.State != StateReleased {
 		t.Errorf("the allocation is %s", a.State)
+	}
+}
+
+// A crash between the two leaves many allocations whose bookings the ledger still has pending.
+func TestAllocationsThatAreThereAreNotInTheWayOfOthers(t *testing.T) {
+	w := newWorld(t)
+	v := w.sailing(t, 100, 1_000_000)
+	var all, there []string
+	for i := range 50 {
+		id := fmt.Sprint("b", i)
+		if err := w.book(t, v, id, oneTEU); err != nil {
+			t.Fatal(err)
+		}
+		w.truth.say(id, consignmentpb.State_CONFIRMED, v)
+		if all = append(all, id); i%3 == 1 || i > 40 {
+			there = append(there, id)
+		}
+	}
+	pending := w.ledger(t, v).Pending
+	if err := w.registrar.firm(t.Context(), v, there, pending); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.registrar.firm(t.Context(), v, all, pending); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range all {
+		if a := w.allocation(t, v, id); a.State != StateFirm || a.Need != oneTEU {
+			t.Errorf("%s: %+v", id, a)
+		}
+	}
+	w.settle(t)
+	if left := w.ledger(t, v).Pending; len(left) != 0 {
+		t.Errorf("still pending: %v", left)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -59,15 +58,8 @@ func (s *settler) look(ctx context.Context) error {
 		return s.settle(ctx)
 	}
 	var failures []error
-	for _, voyage := range s.rooms.books.pending() {
-		l, err := s.rooms.ledgers.Get(ctx, voyage)
-		switch {
-		case err == nil && len(l.Value.Pending) == 0:
-			s.rooms.books.settled(voyage) // by another replica
-		case err == nil:
-			err = s.ledger(ctx, &l.Value)
-		}
-		failures = append(failures, err)
+	for voyage, pending := range s.rooms.books.pending() {
+		failures = append(failures, s.ledger(ctx, voyage, pending))
 	}
 	return errors.Join(failures...)
 }
@@ -84,67 +76,61 @@ func (s *settler) pending(ctx context.Context) error {
 	for page, err := range s.rooms.ledgers.Pages(ctx, list) {
 		failures = append(failures, err)
 		for _, l := range page.Items {
-			failures = append(failures, s.ledger(ctx, &l.Value))
+			failures = append(failures, s.ledger(ctx, l.Value.VoyageID, l.Value.Pending))
 		}
 	}
 	return errors.Join(failures...)
 }
 
-// ledger settles what one ledger has pending.
-func (s *settler) ledger(ctx context.Context, l *Ledger) error {
-	pending := make([]string, 0, len(l.Pending))
-	for booking := range l.Pending {
-		if !s.rooms.now().Before(s.underWay[booking]) {
-			pending = append(pending, booking)
+// ledger settles what a voyage's ledger has pending, or had a moment ago: every step is decided anew on what it meets.
+func (s *settler) ledger(ctx context.Context, voyage string, pending map[string]Hold) error {
+	var counted, struck []string
+	for booking, hold := range pending {
+		switch {
+		case hold.Released:
+			struck = append(struck, booking)
+		case !s.rooms.now().Before(s.underWay[booking]):
+			counted = append(counted, booking)
 		}
 	}
-	allocations, err := s.allocations(ctx, l.VoyageID, pending)
-	if err != nil {
-		return err
-	}
-	var open, leaving, written []string
-	for _, booking := range pending {
-		switch a, ok := allocations[allocationID(l.VoyageID, booking)]; {
-		case !ok:
-			open = append(open, booking)
-		case a.Value.State == StateReleasing, a.Value.State == StateReleased && !l.Pending[booking].Released:
-			leaving = append(leaving, booking)
-		default:
-			written = append(written, booking)
-		}
-	}
-	confirmed, given, failure := s.ask(ctx, l, open)
-	if err := s.rooms.firm(ctx, l, confirmed); err != nil {
+	confirmed, given, failure := s.ask(ctx, voyage, counted)
+	if err := s.rooms.firm(ctx, voyage, confirmed, pending); err != nil {
 		return errors.Join(failure, err)
 	}
+	over, leaving, err := s.struck(ctx, voyage, struck)
 	leaving = append(leaving, given...)
-	failure = errors.Join(failure, fanout.All(len(leaving), settlers, func(i int) error {
-		return s.rooms.releaseOn(ctx, l.VoyageID, leaving[i])
+	failure = errors.Join(failure, err, fanout.All(len(leaving), settlers, func(i int) error {
+		return s.rooms.releaseOn(ctx, voyage, leaving[i])
 	}))
-	return errors.Join(failure, s.rooms.books.forget(ctx, l.VoyageID, slices.Concat(written, confirmed, leaving)))
+	return errors.Join(failure, s.rooms.books.forget(ctx, voyage, slices.Concat(over, confirmed, leaving)))
 }
 
-// allocations are those of bookings on a voyage that there are.
-func (s *settler) allocations(ctx context.Context, voyage string, bookings []string) (map[string]store.Document[Allocation], error) {
-	ids := make([]string, len(bookings))
-	for i, booking := range bookings {
-		ids[i] = allocationID(voyage, booking)
-	}
-	all := map[string]store.Document[Allocation]{}
-	for some := range slices.Chunk(ids, store.MaxBatch) {
-		found, err := s.rooms.allocations.GetMany(ctx, some)
-		if err != nil {
-			return nil, err
+// struck tells of bookings that a ledger has taken out of its count whose release is over, and whose is not.
+func (s *settler) struck(ctx context.Context, voyage string, bookings []string) (over, leaving []string, err error) {
+	for some := range slices.Chunk(bookings, store.MaxBatch) {
+		ids := make([]string, len(some))
+		for i, booking := range some {
+			ids[i] = allocationID(voyage, booking)
 		}
-		maps.Copy(all, found)
+		found, err := s.rooms.allocations.GetMany(ctx, ids)
+		if err != nil {
+			return over, leaving, err
+		}
+		for i, booking := range some {
+			if found[ids[i]].Value.State == StateReleased {
+				over = append(over, booking)
+			} else {
+				leaving = append(leaving, booking)
+			}
+		}
 	}
-	return all, nil
+	return over, leaving, nil
 }
 
-// ask asks how bookings ended that a ledger has pending: confirmed on its voyage, or to be given up there. Those whose
+// ask asks how bookings ended that a voyage has counted: confirmed on its voyage, or to be given up there. Those whose
 // request is under way are in neither list.
-func (s *settler) ask(ctx context.Context, l *Ledger, open []string) (confirmed, given []string, err error) {
-	for some := range slices.Chunk(open, maxAsked) {
+func (s *settler) ask(ctx context.Context, voyage string, bookings []string) (confirmed, given []string, err error) {
+	for some := range slices.Chunk(bookings, maxAsked) {
 		outcomes, err := s.consignments.Settle(ctx, some)
 		if err != nil {
 			return confirmed, given, fmt.Errorf("ask how bookings ended: %w", err)
@@ -162,7 +148,7 @@ func (s *settler) ask(ctx context.Context, l *Ledger, open []string) (confirmed,
 					s.underWay[some[i]] = s.rooms.now().Add(patience)
 				}
 			case consignmentpb.State_CONFIRMED, consignmentpb.State_COMPLETED:
-				if o.GetVoyageId() == l.VoyageID {
+				if o.GetVoyageId() == voyage {
 					confirmed = append(confirmed, some[i])
 				} else {
 					given = append(given, some[i]) // it found room on another voyage
