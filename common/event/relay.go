@@ -18,7 +18,7 @@ const (
 	// that one is published while another is marked.
 	batch   = 128
 	workers = 3
-	// publishTimeout bounds the publishing of one document's events, so that a broker that hangs is a broker that failed.
+	// publishTimeout bounds the publishing of what was claimed at once, so that a broker that hangs is a broker that failed.
 	publishTimeout = 3 * time.Second
 	// lease is how long a claimed document is left to its relay: as long as publishing and marking may take. A
 	// document whose publishing failed is tried again after it.
@@ -89,8 +89,10 @@ func (r *Relay) round(ctx context.Context, o store.Outbox) (int, error) {
 		return 0, err
 	}
 	acknowledged := make([][]store.Event, len(claimed))
+	publish, cancelPublish := context.WithTimeout(ctx, publishTimeout)
+	defer cancelPublish()
 	failure := fanout.All(len(claimed), batch, func(i int) (err error) {
-		acknowledged[i], err = r.publish(ctx, claimed[i])
+		acknowledged[i], err = r.publish(publish, claimed[i])
 		return err
 	})
 	var done []store.Waiting
@@ -100,8 +102,8 @@ func (r *Relay) round(ctx context.Context, o store.Outbox) (int, error) {
 		}
 	}
 	// What was acknowledged is marked even when the relay is being stopped, or it would all be published again.
-	settle, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTimeout)
-	defer cancel()
+	settle, cancelSettle := context.WithTimeout(context.WithoutCancel(ctx), publishTimeout)
+	defer cancelSettle()
 	published := len(done)
 	if published == 0 {
 		// Nothing went through, so it is the broker that is sick: give all back, to be tried after a pause. A document that
@@ -115,8 +117,6 @@ func (r *Relay) round(ctx context.Context, o store.Outbox) (int, error) {
 
 // publish publishes a document's events in order and returns those that were acknowledged before the first failure.
 func (r *Relay) publish(ctx context.Context, w store.Waiting) ([]store.Event, error) {
-	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
-	defer cancel()
 	for i, e := range w.Events {
 		// The key is the entity, so an entity's events stay in order.
 		m := broker.Message{Topic: r.topic, Key: w.DocumentID, ID: e.ID, Body: e.Body}
