@@ -24,15 +24,15 @@ const (
 	writeTimeout = 5 * time.Second
 )
 
-// appender puts entries into their chains. One goroutine, run, chains and writes everything that waits, of all chains, on one
-// journey to the database, so that an append costs little when there are many. Entries are chained in the order in which they
-// came.
+// appender puts entries into their chains. One goroutine, run, chains everything that waits, in the order in which it came, and
+// writes it on one journey to the database, in one block for each chain or a few. So an append costs little when there are many.
 //
 // Replicas may append to the same chains without knowing of each other: the index of places lets one of two rivals win, and
 // the other chains its entries anew behind the winner's.
 type appender struct {
-	records *store.Collection[record]
-	queue   chan *waiting
+	blocks *store.Collection[block]
+	now    func() time.Time
+	queue  chan *waiting
 
 	mu sync.Mutex
 	// tips are the ends of the chains as far as they are known to be stored. Only run changes them.
@@ -44,6 +44,7 @@ type tip struct {
 	known    bool
 	position int64
 	hash     []byte
+	stamp    int64 // of the last block's id
 }
 
 // waiting is an entry on its way.
@@ -52,10 +53,12 @@ type waiting struct {
 	entry   Entry
 	content []byte
 	done    chan error
+	// repeats brought the same event in the same batch, and get the same answer.
+	repeats []*waiting
 }
 
-func newAppender(records *store.Collection[record]) *appender {
-	return &appender{records: records, queue: make(chan *waiting, maxWaiting)}
+func newAppender(blocks *store.Collection[block], now func() time.Time) *appender {
+	return &appender{blocks: blocks, now: now, queue: make(chan *waiting, maxWaiting)}
 }
 
 // append makes an entry of an event and returns when it is stored, now or by an earlier delivery. Whoever appends an entity's
@@ -92,17 +95,23 @@ func (a *appender) run(ctx context.Context) {
 	}
 }
 
-// gather takes everything that waits. Before it is content with less than a full batch it lets those run who were just
-// answered: they often come back with their next entry. Callers that have gone will deliver their event again.
+// gather takes everything that waits, each event once. Before it is content with less than a full batch it lets those run who
+// were just answered: they often come back with their next entry. Callers that have gone will deliver their event again.
 func (a *appender) gather(first *waiting) []*waiting {
 	batch := make([]*waiting, 0, 64)
+	seen := make(map[string]*waiting, 64)
 	size := 0
 	for next := first; next != nil; next = a.next() {
-		if next.ctx.Err() == nil {
-			batch = append(batch, next)
-			size += len(next.content)
+		if next.ctx.Err() != nil {
+			continue
 		}
-		if len(batch) == batchLength || size >= batchBytes {
+		if same, ok := seen[next.entry.ID]; ok {
+			same.repeats = append(same.repeats, next)
+			continue
+		}
+		seen[next.entry.ID] = next
+		batch = append(batch, next)
+		if size += len(next.content); len(batch) == batchLength || size >= batchBytes {
 			break
 		}
 	}
@@ -137,18 +146,22 @@ func (a *appender) write(ctx context.Context, batch []*waiting) {
 
 // attempt writes as much of a batch as can be written at once, answers that and returns the rest, to be tried again.
 func (a *appender) attempt(ctx context.Context, batch []*waiting) (rest []*waiting, err error) {
-	records, err := a.chain(ctx, batch)
+	blocks, err := a.chain(ctx, batch)
 	if err != nil {
 		return batch, err
 	}
-	added, err := a.records.InsertMany(ctx, records)
-	a.advance(records[:added])
-	answer(batch[:added], nil)
-	rest = batch[added:]
+	added, err := a.blocks.InsertMany(ctx, blocks)
+	a.advance(blocks[:added])
+	for _, b := range blocks[:added] {
+		answer(b.waiting, nil)
+	}
+	for _, b := range blocks[added:] {
+		rest = append(rest, b.waiting...)
+	}
 	switch {
-	case store.IsDuplicate(err, store.ByID):
+	case store.IsDuplicate(err, byEvent):
 		return a.dropKnown(ctx, rest)
-	case store.IsDuplicate(err, byChain):
+	case store.IsDuplicate(err, byChain), store.IsDuplicate(err, store.ByID):
 		// A rival was faster, here and likely in other chains.
 		a.forget()
 		return rest, nil
@@ -156,71 +169,73 @@ func (a *appender) attempt(ctx context.Context, batch []*waiting) (rest []*waiti
 	return rest, err
 }
 
-// chain makes the records of a batch: each entry behind the one before it in its chain.
-func (a *appender) chain(ctx context.Context, batch []*waiting) ([]record, error) {
-	tips := a.tips
-	records := make([]record, len(batch))
-	for i, w := range batch {
+// chain makes the blocks of a batch: each entry behind the one before it in its chain, and those of a chain in order.
+func (a *appender) chain(ctx context.Context, batch []*waiting) ([]block, error) {
+	var (
+		tips   = a.tips
+		now    = a.now().UnixNano()
+		blocks = make([]block, 0, chain.Count)
+		open   [chain.Count]int // each chain's last block among blocks, counted from 1
+	)
+	for _, w := range batch {
 		number := chain.Of(w.entry.EntityID)
 		t := &tips[number]
 		if !t.known {
 			var err error
-			if *t, err = a.read(ctx, number); err != nil {
+			if *t, err = endOf(ctx, a.blocks, number); err != nil {
 				return nil, err
 			}
 		}
+		if open[number] == 0 || blocks[open[number]-1].full(len(w.content)) {
+			// Behind that of the block before it, whatever clocks say.
+			t.stamp = max(now+int64(len(blocks)), t.stamp+1)
+			blocks = append(blocks, block{ID: blockID(t.stamp, number), Chain: number, First: t.position + 1})
+			open[number] = len(blocks)
+		}
 		t.position++
 		t.hash = chain.Next(t.hash, w.content)
-		records[i] = record{
-			Chain:    number,
-			Position: t.position,
-			Hash:     hex.EncodeToString(t.hash),
-			Content:  string(w.content),
-			entry:    w.entry,
-			sum:      t.hash,
-		}
+		b := &blocks[open[number]-1]
+		b.Links = append(b.Links, link{Hash: hex.EncodeToString(t.hash), Content: string(w.content), entry: &w.entry})
+		b.waiting = append(b.waiting, w)
+		b.end = *t
+		b.size += len(w.content)
 	}
-	return records, nil
+	return blocks, nil
 }
 
-// read finds the end of a chain in the store.
-func (a *appender) read(ctx context.Context, number int) (tip, error) {
-	last, err := lastOf(ctx, a.records, number)
-	if err != nil {
-		return tip{}, err
-	}
-	if last.Position == 0 {
-		return tip{known: true, hash: chain.Genesis(number)}, nil
-	}
-	return tip{known: true, position: last.Position, hash: last.hash()}, nil
-}
-
-// dropKnown answers those whose entries are stored already, and returns the others. The first is known to be.
+// dropKnown answers those whose entries are stored already, and returns the others.
 func (a *appender) dropKnown(ctx context.Context, batch []*waiting) ([]*waiting, error) {
-	ids := make([]string, len(batch))
-	for i, w := range batch {
-		ids[i] = w.entry.ID
-	}
-	stored, err := a.records.GetMany(ctx, ids)
-	if err != nil {
-		return batch, err
-	}
-	var rest []*waiting
-	for i, w := range batch {
-		if _, ok := stored[w.entry.ID]; ok || i == 0 {
-			w.done <- nil
-			continue
+	var known, rest []*waiting
+	seen := make(map[string]bool) // repeats come in the order of the first delivery, many of a block
+	for _, w := range batch {
+		if !seen[w.entry.ID] {
+			page, err := a.blocks.Find(ctx, store.List[block]{Index: byEvent, Match: w.entry.ID, Limit: 1})
+			if err != nil {
+				return batch, err
+			}
+			if len(page.Items) == 0 {
+				rest = append(rest, w)
+				continue
+			}
+			b := &page.Items[0].Value
+			b.decode()
+			for _, l := range b.Links {
+				if l.entry != nil {
+					seen[l.entry.ID] = true
+				}
+			}
 		}
-		rest = append(rest, w)
+		known = append(known, w)
 	}
+	answer(known, nil)
 	return rest, nil
 }
 
-func (a *appender) advance(stored []record) {
+func (a *appender) advance(stored []block) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for _, r := range stored {
-		a.tips[r.Chain] = tip{known: true, position: r.Position, hash: r.sum}
+	for _, b := range stored {
+		a.tips[b.Chain] = b.end
 	}
 }
 
@@ -239,7 +254,7 @@ func (a *appender) heads(ctx context.Context) (heads [chain.Count]chain.Head, er
 	for number, t := range tips {
 		if !t.known {
 			var failed error
-			if t, failed = a.read(ctx, number); failed != nil {
+			if t, failed = endOf(ctx, a.blocks, number); failed != nil {
 				err = errors.Join(err, failed)
 				continue
 			}
@@ -252,5 +267,6 @@ func (a *appender) heads(ctx context.Context) (heads [chain.Count]chain.Head, er
 func answer(batch []*waiting, err error) {
 	for _, w := range batch {
 		w.done <- err
+		answer(w.repeats, err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -105,6 +106,67 @@ func TestRivalReplicasAppendWithoutGapOrFork(t *testing.T) {
 	wait.Wait()
 	replicas[0].sound(t, entities*each)
 	replicas[0].inOrder(t, entities, each)
+}
+
+// Batches of blocks against each other: which of them wins a place, the others must not leave half of themselves behind.
+func TestRivalReplicasWithBlocksAppendWithoutGapOrFork(t *testing.T) {
+	db := newDB(t)
+	const entities, each, batches = 6, 30, 5
+	var wait sync.WaitGroup
+	var replicas []*testLog
+	for range 3 {
+		replicas = append(replicas, newLog(t, db))
+	}
+	events := make([][]event.Envelope, entities)
+	for i := range events {
+		for version := range each * batches {
+			events[i] = append(events[i], booking(fmt.Sprintf("c%d", i), int64(version+1)))
+		}
+	}
+	for r, l := range replicas {
+		wait.Go(func() {
+			for n := range batches {
+				var batch []event.Envelope
+				for v := range each { // its own two entities, and those that another replica was given too
+					for _, i := range []int{2 * r, 2*r + 1, (2*r + 2) % entities} {
+						batch = append(batch, events[i][n*each+v])
+					}
+				}
+				list := together(t, batch...)
+				l.write(t.Context(), list)
+				for _, w := range list {
+					if err := <-w.done; err != nil {
+						t.Error(err)
+					}
+				}
+			}
+		})
+	}
+	wait.Wait()
+	replicas[0].sound(t, entities*each*batches)
+	if n := len(replicas[0].stored(t)); n > entities*each*batches/2 {
+		t.Errorf("%d blocks", n)
+	}
+	for i := range events {
+		if list := replicas[0].versions(t, fmt.Sprintf("c%d", i)); !slices.IsSorted(list) {
+			t.Errorf("c%d: %v", i, list)
+		}
+	}
+}
+
+// versions are those of an entity, in the order of its chain.
+func (l *testLog) versions(t testing.TB, entity string) (list []int64) {
+	t.Helper()
+	for _, link := range l.links(t, chain.Of(entity)) {
+		var e Entry
+		if err := json.Unmarshal(link.Content, &e); err != nil {
+			t.Fatal(err)
+		}
+		if e.EntityID == entity {
+			list = append(list, e.Version)
+		}
+	}
+	return list
 }
 
 func TestAReplicaThatStartsGoesOnWhereTheChainsEnd(t *testing.T) {
@@ -262,23 +324,87 @@ func TestABatchOfRepeatsCostsTwoJourneys(t *testing.T) {
 		events = append(events, booking(fmt.Sprint(i), 1))
 	}
 	for _, list := range [][]event.Envelope{events[:60], events} {
-		var batch []*waiting
-		for _, e := range list {
-			w := &waiting{ctx: t.Context(), entry: fromEvent(e), done: make(chan error, 1)}
-			w.content, _ = w.entry.content()
-			batch = append(batch, w)
-		}
-		l.write(t.Context(), batch)
-		for _, w := range batch {
-			if err := <-w.done; err != nil {
-				t.Error(err)
-			}
-		}
+		l.addTogether(t, list...)
 	}
 	if n := journeys.Load(); n != 3 {
 		t.Errorf("%d journeys, want 1 for the first batch and 2 for the second", n)
 	}
 	l.sound(t, 100)
+}
+
+func TestRepeatsAmongNewEntriesOfABatchAreLeftOut(t *testing.T) {
+	l := openLog(t, newDB(t))
+	var events []event.Envelope
+	for i := range 400 { // of few chains, so that blocks are full
+		events = append(events, booking(fmt.Sprintf("c%d", i%3), int64(i/3+1)))
+	}
+	// Stored are some at the beginning of what would be blocks, some in the middle, some at their ends and whole blocks.
+	l.addTogether(t, events[:3]...)
+	l.addTogether(t, events[3:60]...)
+	l.addTogether(t, events[60:64]...)
+	l.addTogether(t, events[:70]...) // those that were not are in the order of the chain
+	for i := 70; i < len(events); i += 110 {
+		l.addTogether(t, events[max(0, i-40):min(len(events), i+110)]...)
+	}
+	l.addTogether(t, events...)
+	l.sound(t, len(events))
+	for i := range 3 {
+		list := l.versions(t, fmt.Sprintf("c%d", i))
+		for n, version := range list {
+			if version != int64(n+1) {
+				t.Fatalf("c%d: versions %v", i, list)
+			}
+		}
+	}
+}
+
+func TestABatchOfRepeatsIsAnsweredSoon(t *testing.T) {
+	l := openLog(t, newDB(t))
+	var events []event.Envelope
+	for i := range batchLength {
+		events = append(events, booking(fmt.Sprint(i), 1))
+	}
+	l.addTogether(t, events...)
+	l.forget()
+	begun := time.Now()
+	l.addTogether(t, events...)
+	if took := time.Since(begun); took > writeTimeout/2 {
+		t.Errorf("took %s", took)
+	}
+	l.sound(t, batchLength)
+}
+
+func TestAnEventThatComesTwiceInABatchMakesOneEntry(t *testing.T) {
+	for name, fails := range map[string]error{"written": nil, "failed": errDisk} {
+		t.Run(name, func(t *testing.T) {
+			var journeys atomic.Int32
+			l := newLog(t, &failing{DB: newDB(t), before: func() error { journeys.Add(1); return fails }})
+			var events []event.Envelope
+			for i := range 50 {
+				events = append(events, booking("c", int64(i+1)))
+			}
+			const times = 3
+			answers := make(chan error, times*len(events))
+			for range times {
+				for _, e := range events {
+					go func() { answers <- l.append(t.Context(), e) }()
+				}
+			}
+			await(t, "the queue to fill", func() bool { return len(l.queue) == times*len(events) })
+			l.write(t.Context(), l.gather(<-l.queue))
+			for range times * len(events) {
+				if err := <-answers; !errors.Is(err, fails) {
+					t.Errorf("got %v, want %v", err, fails)
+				}
+			}
+			if n := journeys.Load(); n != 1 {
+				t.Errorf("%d journeys", n)
+			}
+			if fails == nil {
+				l.sound(t, len(events))
+			}
+		})
+	}
 }
 
 func TestACallerThatGoesAwayIsNotWaitedFor(t *testing.T) {
@@ -374,17 +500,26 @@ func TestAnAppendGoesOnBehindAnEndThatWasCut(t *testing.T) {
 }
 
 func TestAnAppendGoesOnBehindAnEndThatWasSpoilt(t *testing.T) {
-	for name, spoil := range map[string]func(r *record){
-		"no hash":    func(r *record) { r.Hash = "abcdefgh" },
-		"no content": func(r *record) { r.Content = "garbage" },
+	number := chain.Of("c")
+	for name, spoil := range map[string]func(b *block){
+		"no hash":    func(b *block) { b.Links[0].Hash = "abcdefgh" },
+		"no content": func(b *block) { b.Links[0].Content = "garbage" },
+		"no entry":   func(b *block) { b.Links = nil },
+		"no id":      func(b *block) { b.ID = "" },
+		"a false id": func(b *block) { b.ID = "7fffffffffffffff0" },
 	} {
 		l := openLog(t, newDB(t))
 		l.add(t, booking("c", 1), booking("c", 2))
-		l.alter(t, chain.Of("c"), 2, spoil)
+		l.alterBody(t, number, 2, spoil)
 		l.forget()
-		l.add(t, booking("c", 3))
+		l.add(t, booking("c", 3), booking("c", 4))
 		r := l.verify(t)
-		if found := r.Findings(); len(found) != 1 || found[0].First != 2 {
+		found := r.Findings()
+		if strings.HasSuffix(name, " id") {
+			if len(found) != 0 {
+				t.Errorf("%s: found %v", name, found)
+			}
+		} else if len(found) != 1 || found[0].First != 2 {
 			t.Errorf("%s: found %v", name, found)
 		}
 	}

@@ -2,6 +2,7 @@ package log
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 
@@ -27,18 +28,30 @@ func (h *handler) Chain(ctx context.Context, req *logpb.ChainRequest, rsp *logpb
 	if limit == 0 {
 		limit = defaultLinks
 	}
-	page, err := h.records.Find(ctx, store.List[record]{
+	size := 0
+	for page, err := range h.blocks.Pages(ctx, store.List[block]{
 		Index: byChain,
 		Match: chainKey(int(req.GetChain())),
-		From:  positionKey(req.GetAfter() + 1),
-		Limit: limit,
-	})
-	if err != nil {
-		return err
-	}
-	for _, doc := range page.Items {
-		r := &doc.Value
-		rsp.Links = append(rsp.Links, &logpb.Link{Position: r.Position, Hash: r.hash(), Content: []byte(r.Content)})
+		From:  positionKey(max(0, req.GetAfter()+2-blockLength)), // a block that begins there may reach behind
+		Limit: blockLength,
+	}) {
+		if err != nil {
+			return err
+		}
+		for _, doc := range page.Items {
+			for i, l := range doc.Value.Links {
+				position := doc.Value.position(i)
+				if position <= req.GetAfter() {
+					continue
+				}
+				if len(rsp.Links) == limit || size >= pageBytes {
+					return nil
+				}
+				hash, _ := hex.DecodeString(l.Hash) // one that is none does not fit
+				rsp.Links = append(rsp.Links, &logpb.Link{Position: position, Hash: hash, Content: []byte(l.Content)})
+				size += len(l.Content)
+			}
+		}
 	}
 	return nil
 }

@@ -17,49 +17,91 @@ import (
 
 // handler answers the RPCs of logpb.LogService.
 type handler struct {
-	records *store.Collection[record]
-	heads   *store.Collection[signedHeads]
-	key     ed25519.PublicKey // verifies the heads
+	blocks *store.Collection[block]
+	heads  *store.Collection[signedHeads]
+	key    ed25519.PublicKey // verifies the heads
 }
 
-// List finds entries that the caller may see, newest first.
+const (
+	// pageBytes ends a page of entries early when they are large.
+	pageBytes = 1 << 20
+	// pageScan ends it when so many blocks were read for it.
+	pageScan = 5_000
+	// readAhead is how many fitting blocks are read at once, and so the most that the next page has to read again.
+	readAhead = 16
+)
+
+// List finds entries that the caller may see, newest first: those of an entity in the order in which they were appended, turned
+// round, and all others as far as the clocks of replicas agree. Those that were appended together come chain by chain, so a few
+// moments can be out of order. A page can hold fewer entries than the limit, even none, and still have a next: when they are
+// large, or when many had to be passed over.
 func (h *handler) List(ctx context.Context, req *logpb.ListRequest, rsp *logpb.ListResponse) error {
 	if err := fault.InvalidFields(rule.Page(req.GetLimit())); err != nil {
 		return err
 	}
-	caller, _ := auth.FromContext(ctx)
-	list := store.List[record]{
-		Descending: true,
-		Limit:      rule.PageLimit(req.GetLimit()),
-		Cursor:     req.GetCursor(),
-		// An entry that cannot be read is shown to nobody: who may see it? The verification of its chain finds it.
-		Where: func(r *record) bool {
-			return r.decode() == nil && fits(&r.entry, req) && visible(&r.entry, caller)
-		},
-	}
-	// The narrowest index that helps; Where does the rest.
-	switch {
-	case req.GetEntityId() != "":
-		list.Index, list.Match = byEntity, req.GetEntityId()
-	case req.GetTraceId() != "":
-		list.Index, list.Match = byTrace, req.GetTraceId()
-	case !caller.Has(auth.RoleAdmin):
-		list.Index, list.Match = byReader, caller.UserID
-	case req.GetActorId() != "":
-		list.Index, list.Match = byReader, req.GetActorId()
-	}
-	page, err := h.records.Find(ctx, list)
-	if errors.Is(err, store.ErrCursor) {
+	at, ok := parseCursor(req.GetCursor())
+	if !ok {
 		return fault.InvalidFields(rule.Cursor())
 	}
-	if err != nil {
-		return err
+	caller, _ := auth.FromContext(ctx)
+	scanned, size, limit := 0, 0, rule.PageLimit(req.GetLimit())
+	list := store.List[block]{Descending: true, Where: func(b *block) bool {
+		scanned++
+		if at.block != "" && b.ID > at.block { // on an earlier page, or younger than the first
+			return false
+		}
+		return b.choose(func(e *Entry) bool { return fits(e, req) && visible(e, caller) })
+	}}
+	list.Index, list.Match = narrowest(req, caller)
+	for {
+		list.Cursor, list.Limit = at.behind, readAhead
+		if at.behind == "" {
+			list.Limit = 1 // soon gives the next page a place to begin at, which need not read what comes meanwhile
+		}
+		page, err := h.blocks.Find(ctx, list)
+		if errors.Is(err, store.ErrCursor) {
+			return fault.InvalidFields(rule.Cursor())
+		}
+		if err != nil {
+			return err
+		}
+		for _, doc := range page.Items {
+			for i, l := range doc.Value.chosen {
+				if doc.Value.ID == at.block && i < at.given {
+					continue
+				}
+				if len(rsp.Entries) == limit || size >= pageBytes {
+					rsp.NextCursor = cursor{at.behind, doc.Value.ID, i}.String()
+					return nil
+				}
+				rsp.Entries = append(rsp.Entries, message(l.entry))
+				size += len(l.Content)
+			}
+		}
+		at.behind = page.Next
+		if at.behind == "" {
+			return nil
+		}
+		if len(rsp.Entries) == limit || size >= pageBytes || scanned >= pageScan {
+			rsp.NextCursor = at.String()
+			return nil
+		}
 	}
-	for _, doc := range page.Items {
-		rsp.Entries = append(rsp.Entries, message(&doc.Value.entry))
+}
+
+// narrowest is the index that passes over the most of what does not fit, and what to ask for in it.
+func narrowest(req *logpb.ListRequest, caller auth.Identity) (index, match string) {
+	switch {
+	case req.GetEntityId() != "":
+		return byEntity, req.GetEntityId()
+	case req.GetTraceId() != "":
+		return byTrace, req.GetTraceId()
+	case !caller.Has(auth.RoleAdmin):
+		return byReader, caller.UserID
+	case req.GetActorId() != "":
+		return byReader, req.GetActorId()
 	}
-	rsp.NextCursor = page.Next
-	return nil
+	return "", ""
 }
 
 func fits(e *Entry, req *logpb.ListRequest) bool {

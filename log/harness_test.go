@@ -43,6 +43,7 @@ type testLog struct {
 	*handler
 	*appender
 	*notary
+	db    store.DB
 	clock *clock
 	stop  func()
 }
@@ -82,7 +83,7 @@ func openLog(t testing.TB, db store.DB) *testLog {
 // newLog makes a replica that does not run yet.
 func newLog(t testing.TB, db store.DB) *testLog {
 	t.Helper()
-	records, err := openRecords(t.Context(), db)
+	blocks, err := openBlocks(t.Context(), db)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,11 +92,12 @@ func newLog(t testing.TB, db store.DB) *testLog {
 		t.Fatal(err)
 	}
 	c := &clock{now: time.Date(2026, 11, 21, 12, 0, 30, 0, time.UTC)}
-	a := newAppender(records)
+	a := newAppender(blocks, time.Now)
 	return &testLog{
-		handler:  &handler{records: records, heads: heads, key: public(testKey)},
+		handler:  &handler{blocks: blocks, heads: heads, key: public(testKey)},
 		appender: a,
 		notary:   &notary{store: heads, heads: a.heads, key: testKey, now: c.Now},
+		db:       db,
 		clock:    c,
 	}
 }
@@ -135,14 +137,62 @@ func (l *testLog) add(t testing.TB, events ...event.Envelope) {
 	}
 }
 
+// together makes a batch of events. Whoever writes it must not append at the same time.
+func together(t testing.TB, events ...event.Envelope) []*waiting {
+	t.Helper()
+	var batch []*waiting
+	for _, e := range events {
+		w := &waiting{ctx: t.Context(), entry: fromEvent(e), done: make(chan error, 1)}
+		var err error
+		if w.content, err = w.entry.content(); err != nil {
+			t.Fatal(err)
+		}
+		batch = append(batch, w)
+	}
+	return batch
+}
+
+// addTogether appends events in one batch.
+func (l *testLog) addTogether(t testing.TB, events ...event.Envelope) {
+	t.Helper()
+	batch := together(t, events...)
+	l.write(t.Context(), batch)
+	for _, w := range batch {
+		if err := <-w.done; err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// stored reads all blocks, the youngest first.
+func (l *testLog) stored(t testing.TB) (all []block) {
+	t.Helper()
+	for page, err := range l.handler.blocks.Pages(t.Context(), store.List[block]{Descending: true, Limit: store.MaxBatch}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, doc := range page.Items {
+			doc.Value.decode()
+			all = append(all, doc.Value)
+		}
+	}
+	return all
+}
+
 // links reads a chain through the service's own RPC.
 func (l *testLog) links(t testing.TB, number int) []chain.Link {
+	t.Helper()
+	return l.linksBy(t, number, 50)
+}
+
+// linksBy does so with pages of this size.
+func (l *testLog) linksBy(t testing.TB, number int, limit int32) []chain.Link {
 	t.Helper()
 	var links []chain.Link
 	var after int64
 	for {
 		var rsp logpb.ChainResponse
-		if err := l.Chain(t.Context(), &logpb.ChainRequest{Chain: int32(number), After: after, Limit: 50}, &rsp); err != nil {
+		if err := l.Chain(t.Context(), &logpb.ChainRequest{Chain: int32(number), After: after, Limit: limit}, &rsp); err != nil {
 			t.Fatal(err)
 		}
 		if len(rsp.GetLinks()) == 0 {
@@ -157,6 +207,11 @@ func (l *testLog) links(t testing.TB, number int) []chain.Link {
 
 // verify checks the whole log as somebody outside would.
 func (l *testLog) verify(t testing.TB) chain.Report {
+	t.Helper()
+	return l.verifyBy(t, 50)
+}
+
+func (l *testLog) verifyBy(t testing.TB, limit int32) chain.Report {
 	t.Helper()
 	req := &logpb.HeadsRequest{Limit: 3}
 	v := chain.NewVerifier(public(testKey))
@@ -173,7 +228,7 @@ func (l *testLog) verify(t testing.TB) chain.Report {
 		}
 	}
 	for number := range chain.Count {
-		for _, link := range l.links(t, number) {
+		for _, link := range l.linksBy(t, number, limit) {
 			v.Link(number, link)
 		}
 	}

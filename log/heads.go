@@ -15,7 +15,7 @@ import (
 // signEvery is the time between two signatures. An entry is held by one that long after it was appended, at the latest.
 const signEvery = time.Minute
 
-// signedHeads is the document of signed heads. Its content is a string for the reason of record.Content.
+// signedHeads is the document of signed heads. Its content is a string for the reason of link.Content.
 type signedHeads struct {
 	// ID is the minute in which they were signed, so that of several replicas one signs, or the moment of an orderly stop.
 	ID        string `json:"id"`

@@ -3,10 +3,13 @@ package log
 import (
 	"encoding/json"
 	"errors"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/fairwayfreight/fairway/common/auth"
+	"github.com/fairwayfreight/fairway/common/event"
 	"github.com/fairwayfreight/fairway/common/fault"
 	logpb "github.com/fairwayfreight/fairway/interface-center/out/log"
 	"github.com/fairwayfreight/fairway/log/chain"
@@ -144,6 +147,86 @@ func TestPagesOfAChain(t *testing.T) {
 	for _, bad := range []*logpb.HeadsRequest{{Limit: -1}, {Limit: 201}, {Cursor: "garbage"}} {
 		if err := l.Heads(t.Context(), bad, &logpb.HeadsResponse{}); !errors.Is(err, fault.Invalid) {
 			t.Errorf("%v: %v", bad, err)
+		}
+	}
+}
+
+func TestPagesOfAChainBeginAndEndAnywhereInBlocks(t *testing.T) {
+	const n = 90
+	l := openLog(t, newDB(t))
+	home := chain.Of("c")
+	blocks := 0
+	for version := int64(0); version < n; {
+		blocks++
+		var events []event.Envelope
+		for range min([]int64{1, 7, 32, 2, 1, 1, 20}[blocks%7], n-version) {
+			version++
+			events = append(events, booking("c", version))
+		}
+		l.addTogether(t, events...)
+	}
+	check := func(want []int64) {
+		t.Helper()
+		for after := int64(0); after <= n+1; after++ {
+			left := want
+			for len(left) > 0 && left[0] <= after {
+				left = left[1:]
+			}
+			for _, limit := range []int32{1, 3, 32, 1000} {
+				var rsp logpb.ChainResponse
+				if err := l.Chain(t.Context(), &logpb.ChainRequest{Chain: int32(home), After: after, Limit: limit}, &rsp); err != nil {
+					t.Fatal(err)
+				}
+				var got []int64
+				for _, k := range rsp.GetLinks() {
+					got = append(got, k.GetPosition())
+				}
+				if !slices.Equal(got, left[:min(len(left), int(limit))]) {
+					t.Fatalf("after %d, at most %d: got %v, want %v", after, limit, got, left)
+				}
+			}
+		}
+	}
+	var all []int64
+	for p := int64(1); p <= n; p++ {
+		all = append(all, p)
+	}
+	check(all)
+
+	var lost [2]int64 // the positions of a block, from and until
+	within := func(p int64) bool { return lost[0] <= p && p < lost[1] }
+	for _, spoil := range []struct {
+		position int64
+		how      func(position int64)
+	}{
+		{40, func(p int64) { l.delete(t, home, p) }},
+		{65, func(p int64) { l.alterBlock(t, home, p, func(b *block) { b.Links = nil }) }},
+		{80, func(p int64) { l.delete(t, home, p) }},
+	} {
+		doc, _ := l.at(t, home, spoil.position)
+		lost = [2]int64{doc.Value.First, doc.Value.First + int64(len(doc.Value.Links))}
+		spoil.how(spoil.position)
+		all = slices.DeleteFunc(all, within)
+		check(all)
+	}
+}
+
+func TestALargePageOfAChainEndsEarlyAndNeverEmpty(t *testing.T) {
+	l := openLog(t, newDB(t))
+	var events []event.Envelope
+	for i := range 40 {
+		e := booking("c", int64(i+1))
+		e.Data = json.RawMessage(`"` + strings.Repeat("x", pageBytes/4) + `"`)
+		events = append(events, e)
+	}
+	l.addTogether(t, events...)
+	for _, after := range []int64{0, 1, 31, 33, 38} {
+		var rsp logpb.ChainResponse
+		if err := l.Chain(t.Context(), &logpb.ChainRequest{Chain: int32(chain.Of("c")), After: after, Limit: 100}, &rsp); err != nil {
+			t.Fatal(err)
+		}
+		if links := rsp.GetLinks(); int64(len(links)) != min(4, 40-after) || links[0].GetPosition() != after+1 {
+			t.Fatalf("after %d: %d links", after, len(links))
 		}
 	}
 }

@@ -114,7 +114,7 @@ func TestPagesOfTheLog(t *testing.T) {
 func TestAnEntryThatCannotBeReadHidesNoOther(t *testing.T) {
 	l := openLog(t, newDB(t))
 	l.add(t, booking("c", 1), booking("c", 2), booking("c", 3))
-	l.alter(t, chain.Of("c"), 2, func(r *record) { r.Content = "garbage" })
+	l.alter(t, chain.Of("c"), 2, func(k *link) { k.Content = "garbage" })
 	var rsp logpb.ListResponse
 	admin := auth.Identity{UserID: "boss", Roles: []string{auth.RoleAdmin}}
 	if err := l.List(auth.NewContext(t.Context(), admin), &logpb.ListRequest{EntityId: "c"}, &rsp); err != nil {

@@ -17,7 +17,7 @@ var sources = []string{"user", "vessel", "consignment"}
 // an entry or a dead letter, and registers logpb.LogService and logpb.DeadLetterService. In the background it appends and
 // signs the heads of the chains, with the key service-log.pem. It calls nobody.
 func Serve(ctx context.Context, s *app.Service) error {
-	records, err := openRecords(ctx, s.DB)
+	blocks, err := openBlocks(ctx, s.DB)
 	if err != nil {
 		return err
 	}
@@ -29,7 +29,7 @@ func Serve(ctx context.Context, s *app.Service) error {
 	if err != nil {
 		return err
 	}
-	entries := newAppender(records)
+	entries := newAppender(blocks, s.Now)
 	s.Background("append entries", entries.run)
 
 	seal := &notary{store: heads, heads: entries.heads, key: key, now: s.Now}
@@ -50,8 +50,8 @@ func Serve(ctx context.Context, s *app.Service) error {
 		return err
 	}
 	return logpb.RegisterLogServiceHandler(s.Server, &handler{
-		records: records,
-		heads:   heads,
-		key:     key.Public().(ed25519.PublicKey),
+		blocks: blocks,
+		heads:  heads,
+		key:    key.Public().(ed25519.PublicKey),
 	})
 }

@@ -37,7 +37,7 @@ func TestWhatTheLogCannotHandleIsADeadLetter(t *testing.T) {
 	never, refused := thing(2, "not an id"), thing(4)
 	garbage := store.Event{ID: "garbage", Body: []byte("\xffgarbage")}
 	publish(t, cfg, thing(1), never, garbage, thing(3), refused, thing(5))
-	alter(t, cfg, `CREATE TRIGGER poison BEFORE INSERT ON "doc_entries" WHEN NEW.id = '`+refused.ID+`' BEGIN SELECT RAISE(ABORT, 'poisoned'); END`)
+	alter(t, cfg, `CREATE TRIGGER poison BEFORE INSERT ON "ix_blocks.event" WHEN NEW.match = '`+refused.ID+`' BEGIN SELECT RAISE(ABORT, 'poisoned'); END`)
 
 	h = open(t, cfg)
 	boss := h.signIn("boss@example.com")
