@@ -3,7 +3,6 @@ package serve_test
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -17,7 +16,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/fairwayfreight/fairway/cli/serve"
 	"github.com/fairwayfreight/fairway/common/app"
 	"github.com/fairwayfreight/fairway/common/auth"
 	"github.com/fairwayfreight/fairway/common/rpc"
@@ -156,7 +154,7 @@ type bench struct {
 	*house
 	token    string
 	voyage   string
-	outboxes []store.Outbox
+	outbox   store.Outbox // of the bookings
 	stores   []*sqlite.DB
 	bookings consignmentpb.ShippingService
 	ctx      context.Context
@@ -164,10 +162,8 @@ type bench struct {
 
 func openBench(b *testing.B) *bench {
 	w := &bench{}
-	cfg := testConfig(b)
-	cfg.Log.Level = "warn"
 	var consignments store.DB
-	f, err := serve.StartWith(b.Context(), cfg, slog.New(slog.DiscardHandler), func(s *app.Service) {
+	w.house = openWatched(b, func(s *app.Service) {
 		if db, ok := s.DB.(*sqlite.DB); ok {
 			w.stores = append(w.stores, db)
 		}
@@ -178,25 +174,10 @@ func openBench(b *testing.B) *bench {
 			w.bookings = consignmentpb.NewShippingService("consignment", s.Client)
 		}
 	})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() {
-		if err := f.Stop(); err != nil {
-			b.Errorf("stop: %v", err)
-		}
-	})
-	w.house = &house{t: b, Fairway: f, cfg: cfg, base: "http://" + f.HTTP() + "/api/v1"}
 	_, w.token = w.person("ada@example.com")
 	w.voyage = w.vessel(w.token, 1_000_000, 2_000_000_000)
 	w.ctx = rpc.WithMetadata(b.Context(), rpc.KeyAuthorization, auth.Bearer(w.token))
-	outbox, err := store.Open(b.Context(), consignments, store.Spec[booked]{Name: "consignments", ID: func(x *booked) string { return x.ID }, Indexes: []store.Index[booked]{
-		{Name: "party"}, {Name: "party_state"}, {Name: "voyage"}, {Name: "open_end"},
-	}})
-	if err != nil {
-		b.Fatal(err)
-	}
-	w.outboxes = append(w.outboxes, outbox.Outbox())
+	w.outbox = openOutbox(b, consignments)
 	return w
 }
 
@@ -223,16 +204,13 @@ func (w *bench) run(b *testing.B, book func() error) float64 {
 	return rate
 }
 
-// depth is how many events wait in the outboxes.
-func (w *bench) depth(b *testing.B) (all int) {
-	for _, o := range w.outboxes {
-		n, err := o.Depth(b.Context())
-		if err != nil {
-			b.Fatal(err)
-		}
-		all += n
+// depth is how many events of bookings wait.
+func (w *bench) depth(b *testing.B) int {
+	n, err := w.outbox.Depth(b.Context())
+	if err != nil {
+		b.Fatal(err)
 	}
-	return all
+	return n
 }
 
 // stats sums up what all services have written.
