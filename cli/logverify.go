@@ -18,19 +18,24 @@ import (
 const linksPerPage = 1_000
 
 func logVerifyCommand(r *remote) *cobra.Command {
-	var pinned []string
+	var (
+		pinned []string
+		file   string
+	)
 	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "Prove that no entry of the log was changed, moved or taken out",
 		Long: "Read the whole log, for which an admin must be logged in, and compute its hash chains anew: every entry must follow\n" +
-			"from the one before it, and the chains must hold what was signed each minute. Nothing that the service says of\n" +
-			"itself is believed but its public key, and with --public-key not even that. Keep a copy of the key, service-log.pub.pem\n" +
-			"in the key directory, where nobody who runs the service can change it.\n\n" +
-			"The end of a chain behind the last signed position (the column SIGNED) could still be cut off unnoticed; signing\n" +
-			"follows within a minute or so. Nor can it be seen when entries were taken out together with all signed heads that\n" +
-			"cover them: keep the output with -o json elsewhere to compare. The exit code is 0 when nothing wrong was found.",
+			"from the one before it, the chains must hold what was signed each minute, and the signed heads must follow from each\n" +
+			"other without a gap. Nothing that the service says of itself is believed but its public key, and with --public-key\n" +
+			"not even that. Keep a copy of the key, service-log.pub.pem in the key directory, where nobody who runs the service\n" +
+			"can change it.\n\n" +
+			"The log itself cannot show that its newest signed heads were taken out together with all that only they hold. For\n" +
+			"that there is --heads: it keeps the newest heads in a file, and the next time the log must still have them. Keep it\n" +
+			"where the copy of the key is. The end of a chain behind the last signed position (the column SIGNED) could still be cut off\n" +
+			"unnoticed; signing follows within a minute or so. The exit code is 0 when nothing wrong was found.",
 		Example: `  fairway log verify
-  fairway log verify --public-key service-log.pub.pem
+  fairway log verify --public-key service-log.pub.pem --heads heads.json
   fairway log verify -o json`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -38,25 +43,37 @@ func logVerifyCommand(r *remote) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			var kept *chain.Signed
+			if cmd.Flags().Changed("heads") {
+				if kept, err = readKeptHeads(file); err != nil {
+					return err
+				}
+			}
 			c, err := r.signedIn()
 			if err != nil {
 				return err
 			}
 			defer c.close()
-			report, err := verifyLog(cmd.Context(), c, keys)
+			report, err := verifyLog(cmd.Context(), c, keys, kept)
 			if err != nil {
 				return err
 			}
-			return printReport(r, report)
+			if err := printReport(r, report); err != nil || file == "" {
+				return err
+			}
+			return keepHeads(r, file, report, kept == nil)
 		},
 	}
-	cmd.Flags().StringArrayVar(&pinned, "public-key", nil, "the log's public key, a PEM file or 64 hexadecimal digits; repeat it for keys that were in use before")
+	f := cmd.Flags()
+	f.StringArrayVar(&pinned, "public-key", nil, "the log's public key, a PEM file or 64 hexadecimal digits; repeat it for keys that were in use before")
+	f.StringVar(&file, "heads", "", "a file with the newest signed heads of the last time, which the log must still have; where nothing\nwrong is found it is written anew with those of this time, and made if it is not there")
 	return r.attach(cmd)
 }
 
-// verifyLog reads the log and verifies it. Without keys those that the gateway names are trusted.
-func verifyLog(ctx context.Context, c *client, keys []ed25519.PublicKey) (chain.Report, error) {
-	v, err := readHeads(ctx, c, keys)
+// verifyLog reads the log and verifies it, against the heads that were kept if there are any. Without keys those that the gateway
+// names are trusted.
+func verifyLog(ctx context.Context, c *client, keys []ed25519.PublicKey, kept *chain.Signed) (chain.Report, error) {
+	v, err := readHeads(ctx, c, keys, kept)
 	if err != nil {
 		return chain.Report{}, err
 	}
@@ -68,8 +85,8 @@ func verifyLog(ctx context.Context, c *client, keys []ed25519.PublicKey) (chain.
 	return v.Report(), nil
 }
 
-// readHeads makes the verifier and gives it all signed heads.
-func readHeads(ctx context.Context, c *client, keys []ed25519.PublicKey) (*chain.Verifier, error) {
+// readHeads makes the verifier and gives it the heads that were kept and all that are in the log.
+func readHeads(ctx context.Context, c *client, keys []ed25519.PublicKey, kept *chain.Signed) (*chain.Verifier, error) {
 	var v *chain.Verifier
 	query := url.Values{"limit": {strconv.Itoa(rule.MaxPage)}}
 	for {
@@ -78,13 +95,9 @@ func readHeads(ctx context.Context, c *client, keys []ed25519.PublicKey) (*chain
 			return nil, err
 		}
 		page, err := decode[struct {
-			Heads []struct {
-				Content   string `json:"content"`
-				KeyID     string `json:"key_id"`
-				Signature []byte `json:"signature"`
-			} `json:"heads"`
-			Next string            `json:"next_cursor"`
-			Keys map[string][]byte `json:"keys"`
+			Heads []headsView       `json:"heads"`
+			Next  string            `json:"next_cursor"`
+			Keys  map[string][]byte `json:"keys"`
 		}](data)
 		if err != nil {
 			return nil, err
@@ -96,9 +109,12 @@ func readHeads(ctx context.Context, c *client, keys []ed25519.PublicKey) (*chain
 				}
 			}
 			v = chain.NewVerifier(keys...)
+			if kept != nil {
+				v.Anchor(*kept)
+			}
 		}
 		for _, h := range page.Heads {
-			v.Heads(chain.Signed{Content: []byte(h.Content), KeyID: h.KeyID, Signature: h.Signature})
+			v.Heads(h.signed())
 		}
 		if page.Next == "" {
 			return v, nil

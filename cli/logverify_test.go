@@ -62,7 +62,10 @@ func newLogbook(t *testing.T, n int) *logbook {
 
 func (b *logbook) sign(t *testing.T, at time.Time) {
 	t.Helper()
-	h := chain.Heads{Time: at}
+	h := chain.Heads{Number: int64(len(b.heads) + 1), Previous: chain.HeadsGenesis(), Time: at}
+	if len(b.heads) > 0 {
+		h.Previous = b.heads[0].Digest()
+	}
 	for number, links := range b.chains {
 		if n := len(links); n > 0 {
 			h.Chains[number] = chain.Head{Position: int64(n), Hash: hex.EncodeToString(links[n-1].Hash)}

@@ -41,30 +41,18 @@ func (t tokenStore) file(address string) string {
 }
 
 // save replaces the file as a whole, so that a crash or a second log-in leaves either the old token or the new one.
-func (t tokenStore) save(address string, token savedToken) (err error) {
+func (t tokenStore) save(address string, token savedToken) error {
 	data, err := json.Marshal(token)
+	if err == nil {
+		err = os.MkdirAll(t.dir, 0o700)
+	}
+	if err == nil {
+		err = replaceFile(t.file(address), data)
+	}
 	if err != nil {
 		return fmt.Errorf("store the token: %w", err)
 	}
-	if err := os.MkdirAll(t.dir, 0o700); err != nil {
-		return fmt.Errorf("store the token: %w", err)
-	}
-	// CreateTemp makes the file with mode 0600.
-	f, err := os.CreateTemp(t.dir, ".token-*")
-	if err != nil {
-		return fmt.Errorf("store the token: %w", err)
-	}
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("store the token: %w", errors.Join(err, os.Remove(f.Name())))
-		}
-	}()
-	_, err = f.Write(data)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), t.file(address))
+	return nil
 }
 
 // load reads the token of an address. Its error is a loginError where there is none.

@@ -245,23 +245,41 @@ func (a *appender) forget() {
 	a.tips = [chain.Count]tip{}
 }
 
-// heads are where the chains stand: as this appender wrote them, and where it has not, as they are stored. So heads that were
-// appended here do not depend on what has happened to the database since.
+// heads are where the chains stand: as this appender wrote them, and where it has not or others wrote behind it, as they are
+// stored. So heads that were appended here do not depend on what has happened to the database since.
 func (a *appender) heads(ctx context.Context) (heads [chain.Count]chain.Head, err error) {
 	a.mu.Lock()
 	tips := a.tips
 	a.mu.Unlock()
-	for number, t := range tips {
-		if !t.known {
-			var failed error
-			if t, failed = endOf(ctx, a.blocks, number); failed != nil {
-				err = errors.Join(err, failed)
-				continue
-			}
+	for number, own := range tips {
+		end, failed := a.end(ctx, number, own)
+		if failed != nil {
+			err = errors.Join(err, failed)
+			continue
 		}
-		heads[number] = chain.Head{Position: t.position, Hash: hex.EncodeToString(t.hash)}
+		heads[number] = end.head()
 	}
 	return heads, err
+}
+
+// end is where one chain stands.
+func (a *appender) end(ctx context.Context, number int, own tip) (tip, error) {
+	end, err := endOf(ctx, a.blocks, number)
+	switch {
+	case err != nil || !own.known:
+		return end, err
+	case end.position <= own.position:
+		return own, nil
+	}
+	held, err := holds(ctx, a.blocks, number, own.head())
+	if err == nil && !held {
+		err = fmt.Errorf("chain %d no longer has at position %d what was appended there: it was cut off or changed", number, own.position)
+	}
+	return end, err
+}
+
+func (t tip) head() chain.Head {
+	return chain.Head{Position: t.position, Hash: hex.EncodeToString(t.hash)}
 }
 
 func answer(batch []*waiting, err error) {

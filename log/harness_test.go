@@ -96,7 +96,7 @@ func newLog(t testing.TB, db store.DB) *testLog {
 	return &testLog{
 		handler:  &handler{blocks: blocks, heads: heads, key: public(testKey)},
 		appender: a,
-		notary:   &notary{store: heads, heads: a.heads, key: testKey, now: c.Now},
+		notary:   &notary{store: heads, blocks: blocks, heads: a.heads, key: testKey, now: c.Now},
 		db:       db,
 		clock:    c,
 	}
@@ -213,8 +213,13 @@ func (l *testLog) verify(t testing.TB) chain.Report {
 
 func (l *testLog) verifyBy(t testing.TB, limit int32) chain.Report {
 	t.Helper()
+	return l.verifyWith(t, chain.NewVerifier(public(testKey)), limit)
+}
+
+// verifyWith gives a verifier the log, with pages of this size.
+func (l *testLog) verifyWith(t testing.TB, v *chain.Verifier, limit int32) chain.Report {
+	t.Helper()
 	req := &logpb.HeadsRequest{Limit: 3}
-	v := chain.NewVerifier(public(testKey))
 	for {
 		var rsp logpb.HeadsResponse
 		if err := l.Heads(t.Context(), req, &rsp); err != nil {

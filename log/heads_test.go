@@ -100,7 +100,7 @@ func TestASignatureIsMadeWithTheServicesOwnKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := chain.Sign(chain.Heads{}, key)
+	s, err := chain.Sign(chain.Heads{Number: 1}, key)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,7 +32,7 @@ func Serve(ctx context.Context, s *app.Service) error {
 	entries := newAppender(blocks, s.Now)
 	s.Background("append entries", entries.run)
 
-	seal := &notary{store: heads, heads: entries.heads, key: key, now: s.Now}
+	seal := &notary{store: heads, blocks: blocks, heads: entries.heads, key: key, now: s.Now}
 	s.Every("sign the heads of the chains", signEvery, seal.signMinute)
 	s.OnStop(seal.signLast)
 

@@ -87,6 +87,14 @@ func (l *testLog) swap(t testing.TB, number int, one, other int64) {
 	l.alter(t, number, other, func(k *link) { *k = link{Hash: a.Hash, Content: a.Content} })
 }
 
+// refuses checks that what is stored now is not signed.
+func (l *testLog) refuses(t testing.TB) {
+	t.Helper()
+	if err := l.signMinute(t.Context()); err == nil || !strings.Contains(err.Error(), "it was cut off or changed") {
+		t.Errorf("signed over a cut: %v", err)
+	}
+}
+
 // delete takes the block with a place away.
 func (l *testLog) delete(t testing.TB, number int, position int64) {
 	t.Helper()
@@ -155,6 +163,19 @@ var anyTampering = []tampering{
 	{"heads are signed by somebody else", func(t *testing.T, l *testLog) {
 		l.forge(t, func(h *signedHeads) { h.KeyID = "mine" })
 	}, []string{`the heads of 2026-11-21T12:01:30Z: they are signed with the key "mine"`}},
+	{"older heads are deleted", func(t *testing.T, l *testLog) { l.deleteHeads(t, 1) },
+		[]string{"heads 1: there are no signed heads with this number, though there are heads 2"}},
+	{"the same, and the others get other numbers", func(t *testing.T, l *testLog) {
+		l.deleteHeads(t, 1)
+		l.forge(t, func(h *signedHeads) { h.Content = strings.Replace(h.Content, `"number":2`, `"number":1`, 1) })
+	}, []string{"the heads of 2026-11-21T12:01:30Z: their signature is false"}},
+	{"heads are there twice", func(t *testing.T, l *testLog) {
+		doc := l.storedHeads(t)[0].Value
+		doc.ID = headsID(3)
+		if _, err := l.handler.heads.Insert(t.Context(), doc); err != nil {
+			t.Fatal(err)
+		}
+	}, []string{"heads 1: there is more than one with this number"}},
 }
 
 func TestTamperingWithTheDatabaseIsFound(t *testing.T) {
@@ -184,6 +205,7 @@ func TestTamperingWithTheDatabaseIsFound(t *testing.T) {
 			for v := range 6 {
 				l.add(t, booking(entity, int64(v+13)))
 			}
+			l.refuses(t)
 		}, []string{"chain %d, position 10: the hash is not the one signed at 2026-11-21T12:01:30Z"}},
 		{"an entry is deleted while the log is running", func(t *testing.T, l *testLog) {
 			l.delete(t, home, 12)
@@ -236,10 +258,42 @@ func TestTamperingWithBlocksOfEntriesIsFound(t *testing.T) {
 			l.alterBlock(t, home, 7, func(b *block) { b.Links = b.Links[:2] })
 			l.forget()
 			l.addTogether(t, booking(entity, 13), booking(entity, 14), booking(entity, 15))
+			l.refuses(t)
 		}, []string{"chain %d, position 10: the hash is not the one signed at 2026-11-21T12:01:30Z"}},
 	}...) {
 		t.Run(tc.name, func(t *testing.T) { tc.try(t, 12) })
 	}
+}
+
+// What the database itself cannot show is found by whoever has kept the newest heads.
+func TestKeptHeadsShowThatTheNewestOnesAndTheirEntriesAreGone(t *testing.T) {
+	db := newDB(t)
+	l := openLog(t, db)
+	l.signMinutes(t, 4)
+	kept := l.verify(t).Anchor
+	against := func(l *testLog) []chain.Finding {
+		v := chain.NewVerifier(public(testKey))
+		v.Anchor(kept)
+		r := l.verifyWith(t, v, 50)
+		return r.Findings()
+	}
+	if found := against(l); len(found) > 0 {
+		t.Fatalf("before anything is done, found\n%+v", found)
+	}
+	l.stop()
+	l.deleteHeads(t, 4)
+	l.delete(t, home, 4)
+	l.sound(t, 3) // as far as the database shows
+	lost := fmt.Sprintf("chain %d, position 4: the end of the chain is cut off", home)
+	expect(t, against(l), "heads 4: the heads of 2026-11-21T12:03:30Z, which were kept, are not in the log any more", lost)
+
+	again := openLog(t, db) // knows of nothing, and signs on
+	again.clock.pass(time.Hour)
+	again.signMinutes(t, 2)
+	again.sound(t, 5)
+	changed := fmt.Sprintf("chain %d, position 4: the heads of 2026-11-21T12:03:30Z and those of 2026-11-21T13:00:30Z have different hashes", home)
+	rewritten := fmt.Sprintf("chain %d, position 4: the hash is not the one signed at 2026-11-21T12:03:30Z", home)
+	expect(t, against(again), "heads 4: they are not the heads of 2026-11-21T12:03:30Z that were kept under this number", changed, rewritten)
 }
 
 // try tampers with a log whose blocks have at most so many entries, and reads what the verifier says.
@@ -266,22 +320,31 @@ func (tc tampering) try(t *testing.T, most int) {
 	tc.tamper(t, l)
 	r := l.verify(t)
 	found := r.Findings()
-	ok := len(found) == len(tc.want)
-	for i := 0; ok && i < len(found); i++ {
-		want := tc.want[i]
-		if strings.Contains(want, "%d") {
-			want = fmt.Sprintf(want, home)
+	var want []string
+	for _, text := range tc.want {
+		if strings.Contains(text, "%d") {
+			text = fmt.Sprintf(text, home)
 		}
-		ok = strings.HasPrefix(found[i].Text, want)
+		want = append(want, text)
 	}
-	if !ok {
-		t.Errorf("found\n%+v, want\n%q", found, tc.want)
-	}
+	expect(t, found, want...)
 	for _, limit := range []int32{1, 5} { // whatever the pages are
 		r := l.verifyBy(t, limit)
 		if found := r.Findings(); len(found) == 0 != (len(tc.want) == 0) {
 			t.Errorf("by pages of %d found\n%+v", limit, found)
 		}
+	}
+}
+
+// expect checks how the sentences of what was found begin.
+func expect(t testing.TB, found []chain.Finding, want ...string) {
+	t.Helper()
+	ok := len(found) == len(want)
+	for i := 0; ok && i < len(found); i++ {
+		ok = strings.HasPrefix(found[i].Text, want[i])
+	}
+	if !ok {
+		t.Errorf("found\n%+v, want\n%q", found, want)
 	}
 }
 

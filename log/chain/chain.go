@@ -8,11 +8,13 @@
 //
 // The content is the entry's JSON, byte for byte as it was appended. So nobody can change, take out, put in or move an entry
 // without changing every hash behind it. Against somebody who computes these anew there are the [Heads]: position and hash of
-// every chain at one moment, signed with a key that is not in the database.
+// every chain at one moment, signed with a key that is not in the database. They are numbered 1, 2, 3 and so on, and each has
+// the hash of the one before it, so none can be taken out from among them.
 //
-// What this cannot show: what was appended after the youngest signed heads is chained but not yet held by them, so its end
-// could be cut off unnoticed. And signed heads do not hold each other, so somebody who takes out entries together with all
-// heads that cover them leaves no trace in the database; whoever kept a copy of those heads can tell.
+// What the log itself cannot show: what was appended after the newest heads is chained but not yet held by them, so its end could
+// be cut off unnoticed. So could the newest heads together with everything that only they hold, as the log was once without
+// them. Against that there is the anchor: whoever keeps the newest heads outside the database, and gives them to the next
+// verification ([Verifier.Anchor]), sees that they are gone.
 package chain
 
 import (

@@ -42,6 +42,13 @@ func TestTheFormatStaysAsItIs(t *testing.T) {
 			t.Errorf("hash %d: %s, want %s", i, got, c.want)
 		}
 	}
+	if got := chain.HeadsGenesis(); got != "0edbf0be2df00fceee42abbe15f6b76c234d551313e8dfa00080abb176b78663" {
+		t.Errorf("before the first heads: %s", got)
+	}
+	signed := sign(t, chain.Heads{Number: 1, Previous: chain.HeadsGenesis(), Time: noon})
+	if want := `{"number":1,"previous":"0edbf0be2df00fceee42abbe15f6b76c234d551313e8dfa00080abb176b78663","time":"2026-11-21T12:00:00Z","chains":[{"position":0,"hash":""},`; !strings.HasPrefix(string(signed.Content), want) {
+		t.Errorf("signed\n%s, want\n%s", signed.Content, want)
+	}
 }
 
 // entity is one whose entries are in chain home.
@@ -68,14 +75,31 @@ func rehash(links []chain.Link) []chain.Link {
 	return links
 }
 
-// headAt gives heads that were signed when home ended with a link.
-func headAt(t *testing.T, l chain.Link, at time.Time) chain.Signed {
-	t.Helper()
+// headsAt are the heads when home ended with a link.
+func headsAt(l chain.Link, at time.Time) chain.Heads {
 	h := chain.Heads{Time: at}
 	for c := range h.Chains {
 		h.Chains[c].Hash = hex.EncodeToString(chain.Genesis(c))
 	}
 	h.Chains[home] = chain.Head{Position: l.Position, Hash: hex.EncodeToString(l.Hash)}
+	return h
+}
+
+// signAll signs heads one behind the other.
+func signAll(t *testing.T, list ...chain.Heads) []chain.Signed {
+	t.Helper()
+	var signed []chain.Signed
+	previous := chain.HeadsGenesis()
+	for i, h := range list {
+		h.Number, h.Previous = int64(i+1), previous
+		signed = append(signed, sign(t, h))
+		previous = signed[i].Digest()
+	}
+	return signed
+}
+
+func sign(t *testing.T, h chain.Heads) chain.Signed {
+	t.Helper()
 	s, err := chain.Sign(h, key)
 	if err != nil {
 		t.Fatal(err)
@@ -177,9 +201,9 @@ func TestWhatTheVerifierFinds(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			whole := grow(20)
 			v := chain.NewVerifier(pub)
-			for _, n := range []int{20, 10} { // newest first
-				v.Heads(headAt(t, whole[n-1], noon.Add(time.Duration(n)*time.Minute)))
-			}
+			heads := signAll(t, headsAt(whole[9], noon.Add(10*time.Minute)), headsAt(whole[19], noon.Add(20*time.Minute)))
+			v.Heads(heads[1]) // newest first
+			v.Heads(heads[0])
 			for _, l := range tc.tamper(grow(20)) {
 				v.Link(home, l)
 			}
@@ -203,7 +227,7 @@ func expect(t *testing.T, found []chain.Finding, want []string) {
 func TestHeadsThatNobodySigned(t *testing.T) {
 	links := grow(3)
 	other := ed25519.NewKeyFromSeed([]byte("the seed of somebody else's key."))
-	good := headAt(t, links[2], noon)
+	good := signAll(t, headsAt(links[2], noon))[0]
 	for _, tc := range []struct {
 		name  string
 		heads chain.Signed
@@ -217,6 +241,7 @@ func TestHeadsThatNobodySigned(t *testing.T) {
 		{"another key that says so", chain.Signed{Content: good.Content, KeyID: "k2", Signature: ed25519.Sign(other, good.Content)},
 			`forged the heads of 2026-11-21T12:00:00Z: they are signed with the key "k2", which is not known`},
 		{"nothing", chain.Signed{}, "forged heads that bear no time"},
+		{"no number", sign(t, headsAt(links[2], noon)), "forged the heads of 2026-11-21T12:00:00Z: they are signed, but what was signed are no heads with a number"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			v := chain.NewVerifier(pub)
@@ -239,11 +264,12 @@ func TestHeadsThatNobodySigned(t *testing.T) {
 func TestHeadsThatContradictEachOtherAreToldOnce(t *testing.T) {
 	links := grow(4)
 	v := chain.NewVerifier(pub)
-	v.Heads(headAt(t, links[3], noon.Add(time.Minute)))
 	forged := links[3]
 	forged.Hash = links[2].Hash
-	v.Heads(headAt(t, forged, noon))
-	v.Heads(headAt(t, links[3], noon.Add(2*time.Minute)))
+	heads := signAll(t, headsAt(forged, noon), headsAt(links[3], noon.Add(time.Minute)), headsAt(links[3], noon.Add(2*time.Minute)))
+	for _, i := range []int{1, 0, 2} {
+		v.Heads(heads[i])
+	}
 	for _, l := range links {
 		v.Link(home, l)
 	}
@@ -257,13 +283,16 @@ func TestHeadsThatContradictEachOtherAreToldOnce(t *testing.T) {
 func TestTheReportOfASoundLog(t *testing.T) {
 	links := grow(5)
 	v := chain.NewVerifier(pub)
-	v.Heads(headAt(t, links[2], noon))
+	heads := signAll(t, headsAt(links[1], noon.Add(time.Hour)), headsAt(links[2], noon)) // the clock has gone back
+	v.Heads(heads[1])
+	v.Heads(heads[0])
 	for _, l := range links {
 		v.Link(home, l)
 	}
 	r := v.Report()
 	c := r.Chains[home]
-	if c.Entries != 5 || c.Last != 5 || c.Signed != 3 || !slices.Equal(c.Hash, links[4].Hash) || r.Heads != 1 || !r.Newest.Equal(noon) || len(r.Findings()) != 0 {
+	if c.Entries != 5 || c.Last != 5 || c.Signed != 3 || !slices.Equal(c.Hash, links[4].Hash) || r.Heads != 2 || !r.Newest.Equal(noon) ||
+		r.Anchor.Digest() != heads[1].Digest() || len(r.Findings()) != 0 {
 		t.Errorf("got %+v", r)
 	}
 	if empty := r.Chains[(home+1)%chain.Count]; empty.Entries != 0 || empty.Last != 0 {
@@ -284,11 +313,13 @@ func TestFindingsAreBounded(t *testing.T) {
 }
 
 func FuzzVerifierTakesAnything(f *testing.F) {
-	f.Add(int64(1), []byte("hash"), []byte(`{"id":"1"}`), []byte(`{"time":"2026-11-21T12:00:00Z"}`))
+	f.Add(int64(1), []byte("hash"), []byte(`{"id":"1"}`), []byte(`{"number":1,"time":"2026-11-21T12:00:00Z"}`))
 	f.Add(int64(-1), []byte{}, []byte{}, []byte(`{}`))
 	f.Fuzz(func(t *testing.T, position int64, hash, content, head []byte) {
 		v := chain.NewVerifier(pub)
-		v.Heads(chain.Signed{Content: head, KeyID: id, Signature: ed25519.Sign(key, head)})
+		heads := chain.Signed{Content: head, KeyID: id, Signature: ed25519.Sign(key, head)}
+		v.Anchor(heads)
+		v.Heads(heads)
 		for _, p := range []int64{position, 2, position + 1, position} {
 			v.Link(home, chain.Link{Position: p, Hash: hash, Content: content})
 		}

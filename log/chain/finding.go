@@ -11,19 +11,20 @@ import (
 type Kind string
 
 const (
-	// Changed: an entry does not follow from the one before it.
+	// Changed: an entry does not follow from the one before it, or signed heads do not.
 	Changed Kind = "changed"
-	// Missing: positions without an entry, with entries behind them.
+	// Missing: positions without an entry, with entries behind them; or numbers without signed heads, with some behind them or
+	// an anchor that has the number.
 	Missing Kind = "missing"
 	// Reordered: the entries are there, in each other's places.
 	Reordered Kind = "reordered"
-	// Repeated: a position or the id of an entry is there twice.
+	// Repeated: a position, the id of an entry or the number of signed heads is there twice.
 	Repeated Kind = "repeated"
 	// Misplaced: an entry stands in a chain that is not its entity's.
 	Misplaced Kind = "misplaced"
-	// Rewritten: the chain is sound in itself but not the one whose heads were signed.
+	// Rewritten: the chain is sound in itself but not the one whose heads were signed, or signed heads are not the anchor.
 	Rewritten Kind = "rewritten"
-	// Cut: the chain ends before a position that was signed.
+	// Cut: the chain ends before a position that was signed, or did when later heads were signed.
 	Cut Kind = "cut"
 	// Forged: heads that no key of the log has signed.
 	Forged Kind = "forged"
@@ -37,7 +38,8 @@ type Finding struct {
 	Kind Kind
 	// Chain is 0 to 15, or NoChain.
 	Chain int
-	// First and Last are the positions it is about, both included; 0 for NoChain.
+	// First and Last are the positions it is about, both included; for NoChain the numbers of the heads, 0 for those of
+	// which nothing is believed.
 	First, Last int64
 	// Text says it in one sentence, for people.
 	Text string
@@ -46,7 +48,7 @@ type Finding struct {
 // maxFindings bounds what is kept per chain: who put a chain aside altogether need not be told of every entry.
 const maxFindings = 100
 
-// findings collects what is wrong with one chain.
+// findings collects what is wrong with one chain, or with the signed heads.
 type findings struct {
 	chain int
 	list  []Finding
@@ -58,20 +60,33 @@ func (f *findings) add(kind Kind, first, last int64, format string, args ...any)
 		f.more++
 		return
 	}
-	where := fmt.Sprintf("chain %d, position %d: ", f.chain, first)
-	if last != first {
-		where = fmt.Sprintf("chain %d, positions %d to %d: ", f.chain, first, last)
-	}
-	f.list = append(f.list, Finding{Kind: kind, Chain: f.chain, First: first, Last: last, Text: where + fmt.Sprintf(format, args...)})
+	f.list = append(f.list, Finding{Kind: kind, Chain: f.chain, First: first, Last: last, Text: f.where(first, last) + fmt.Sprintf(format, args...)})
 }
 
-// sorted gives what was found in the order of the chain.
+func (f *findings) where(first, last int64) string {
+	switch {
+	case f.chain == NoChain && first == 0:
+		return ""
+	case f.chain == NoChain && first == last:
+		return fmt.Sprintf("heads %d: ", first)
+	case f.chain == NoChain:
+		return fmt.Sprintf("heads %d to %d: ", first, last)
+	case first == last:
+		return fmt.Sprintf("chain %d, position %d: ", f.chain, first)
+	}
+	return fmt.Sprintf("chain %d, positions %d to %d: ", f.chain, first, last)
+}
+
+// sorted gives what was found in the order of the chain, or of the numbers.
 func (f *findings) sorted() []Finding {
 	list := slices.Clone(f.list)
 	slices.SortStableFunc(list, func(a, b Finding) int { return cmp.Compare(a.First, b.First) })
 	if f.more > 0 {
 		last := list[len(list)-1]
 		last.Text = fmt.Sprintf("chain %d: there are %d more findings", f.chain, f.more)
+		if f.chain == NoChain {
+			last.Text = fmt.Sprintf("signed heads: there are %d more findings", f.more)
+		}
 		list = append(list, last)
 	}
 	return list

@@ -10,9 +10,13 @@ import (
 	"time"
 )
 
-// Heads are where all chains stood at one moment.
+// Heads are where all chains stood at one moment. They are a chain of their own: each names the one before it.
 type Heads struct {
-	Time time.Time `json:"time"`
+	// Number counts from 1.
+	Number int64 `json:"number"`
+	// Previous is the Digest of the heads with the number before, HeadsGenesis for number 1.
+	Previous string    `json:"previous"`
+	Time     time.Time `json:"time"`
 	// Chains has the heads by the number of their chain.
 	Chains [Count]Head `json:"chains"`
 }
@@ -31,6 +35,17 @@ type Signed struct {
 	// KeyID is the KeyID of the key.
 	KeyID     string
 	Signature []byte
+}
+
+// HeadsGenesis is what the first heads have for a Digest of the ones before them: the SHA-256 of "fairway log heads".
+func HeadsGenesis() string { return digest([]byte("fairway log heads")) }
+
+// Digest is the SHA-256 of the content, in hexadecimal digits.
+func (s Signed) Digest() string { return digest(s.Content) }
+
+func digest(content []byte) string {
+	sum := sha256.Sum256(content)
+	return hex.EncodeToString(sum[:])
 }
 
 // KeyID says which key a signature is to be verified with: the first 8 bytes of the SHA-256 of the public key, in hexadecimal
@@ -55,21 +70,31 @@ var (
 	ErrUnknownKey = errors.New("signed with an unknown key")
 	// ErrSignature: the signature is not that of the key over the content.
 	ErrSignature = errors.New("the signature is false")
+	// ErrNoHeads: what was signed is not the JSON of heads with a number.
+	ErrNoHeads = errors.New("not the heads of the chains")
 )
 
 // Open gives the heads if one of the keys, which are found by their KeyID, has signed them.
-// Errors: ErrUnknownKey, ErrSignature.
+// Errors: ErrUnknownKey, ErrSignature, ErrNoHeads.
 func (s Signed) Open(keys map[string]ed25519.PublicKey) (Heads, error) {
-	var h Heads
 	key, ok := keys[s.KeyID]
 	if !ok || len(key) != ed25519.PublicKeySize {
-		return h, ErrUnknownKey
+		return Heads{}, ErrUnknownKey
 	}
 	if !ed25519.Verify(key, s.Content, s.Signature) {
-		return h, ErrSignature
+		return Heads{}, ErrSignature
 	}
+	return s.Claim()
+}
+
+// Claim gives what the content says, whoever has signed it. Errors: ErrNoHeads.
+func (s Signed) Claim() (Heads, error) {
+	var h Heads
 	if err := json.Unmarshal(s.Content, &h); err != nil {
-		return h, fmt.Errorf("decode signed heads: %w", err)
+		return Heads{}, fmt.Errorf("%w: %w", ErrNoHeads, err)
+	}
+	if h.Number < 1 {
+		return Heads{}, fmt.Errorf("%w: number %d", ErrNoHeads, h.Number)
 	}
 	return h, nil
 }

@@ -632,7 +632,7 @@ func (x *HeadsResponse) GetKeys() map[string][]byte {
 // Heads are where all chains stood at one moment, signed.
 type Heads struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What was signed, JSON: the time, and position and hash of every chain.
+	// What was signed, JSON: the number, the hash of the heads before, the time, and position and hash of every chain.
 	Content       []byte `protobuf:"bytes,1,opt,name=content,proto3" json:"content,omitempty"`
 	KeyId         string `protobuf:"bytes,2,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
 	Signature     []byte `protobuf:"bytes,3,opt,name=signature,proto3" json:"signature,omitempty"`
