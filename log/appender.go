@@ -27,7 +27,7 @@ const (
 // appender puts entries into their chains. One goroutine, run, chains everything that waits, in the order in which it came, and
 // writes it on one journey to the database, in one block for each chain or a few. So an append costs little when there are many.
 //
-// Replicas may append to the same chains without knowing of each other: the index of places lets one of two rivals win, and
+// Replicas may append to the same chains without knowing of each other: the index of chains lets one of two rivals win, and
 // the other chains its entries anew behind the winner's.
 type appender struct {
 	blocks *store.Collection[block]
@@ -219,7 +219,7 @@ func (a *appender) dropKnown(ctx context.Context, batch []*waiting) ([]*waiting,
 			}
 			b := &page.Items[0].Value
 			b.decode()
-			for _, l := range b.Links {
+			for _, l := range b.held() {
 				if l.entry != nil {
 					seen[l.entry.ID] = true
 				}

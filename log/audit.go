@@ -20,6 +20,9 @@ const (
 )
 
 // Chain reads a chain behind a position. A page ends early when its entries are large; the chain ends with an empty page.
+//
+// Whoever walks the pages sees every link of every block that the index of chains has, whatever somebody has written into the
+// database: a page goes on beyond its limit while the index has blocks that begin within what it has shown.
 func (h *handler) Chain(ctx context.Context, req *logpb.ChainRequest, rsp *logpb.ChainResponse) error {
 	if err := fault.InvalidFields(checkChain(req)); err != nil {
 		return err
@@ -28,7 +31,8 @@ func (h *handler) Chain(ctx context.Context, req *logpb.ChainRequest, rsp *logpb
 	if limit == 0 {
 		limit = defaultLinks
 	}
-	size := 0
+	size, shown := 0, req.GetAfter() // shown: up to this position
+	full := func() bool { return len(rsp.Links) >= limit || size >= pageBytes }
 	for page, err := range h.blocks.Pages(ctx, store.List[block]{
 		Index: byChain,
 		Match: chainKey(int(req.GetChain())),
@@ -39,17 +43,30 @@ func (h *handler) Chain(ctx context.Context, req *logpb.ChainRequest, rsp *logpb
 			return err
 		}
 		for _, doc := range page.Items {
-			for i, l := range doc.Value.Links {
-				position := doc.Value.position(i)
-				if position <= req.GetAfter() {
+			b := &doc.Value
+			beyond := full()
+			if beyond && doc.Order > positionKey(shown) {
+				return nil
+			}
+			// Only somebody who has written into the database can have left a block that does not say what the index says of it.
+			inPlace := b.First > 0 && doc.Order == positionKey(b.First)
+			if !inPlace && req.GetAfter() > 0 && doc.Order <= positionKey(req.GetAfter()) {
+				continue // it was on the page before
+			}
+			for i, l := range b.held() {
+				position := b.position(i)
+				if inPlace && position <= req.GetAfter() {
 					continue
 				}
-				if len(rsp.Links) == limit || size >= pageBytes {
-					return nil
+				if full() && !beyond {
+					break
 				}
 				hash, _ := hex.DecodeString(l.Hash) // one that is none does not fit
 				rsp.Links = append(rsp.Links, &logpb.Link{Position: position, Hash: hash, Content: []byte(l.Content)})
 				size += len(l.Content)
+				if inPlace {
+					shown = max(shown, position)
+				}
 			}
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -23,7 +22,7 @@ const (
 // block is a document of the log: entries that were appended together and follow each other in one chain. Most of what an entry
 // costs is its document, so as many as come together share one.
 type block struct {
-	// ID rises along the chain, and from chain to chain with the time of appending. It tells nothing of the entries.
+	// ID rises along the chain, and from chain to chain with the time of appending, which is all that it tells of the entries.
 	ID    string `json:"id"`
 	Chain int    `json:"chain"`
 	// First is the position of the first link; each of the others follows the one before it.
@@ -49,6 +48,9 @@ type link struct {
 	entry *Entry
 }
 
+// held are the links that count: nobody but somebody who has written into the database can have left more.
+func (b *block) held() []link { return b.Links[:min(len(b.Links), blockLength)] }
+
 // full tells whether a content of so many bytes must go into another block.
 func (b *block) full(content int) bool {
 	return len(b.Links) == blockLength || len(b.Links) > 0 && b.size+content > blockBytes
@@ -57,7 +59,7 @@ func (b *block) full(content int) bool {
 // decode reads the contents. Those that cannot be read, which only somebody who has written into the database can have left,
 // are passed over.
 func (b *block) decode() {
-	for i := range b.Links {
+	for i := range b.held() {
 		e := new(Entry)
 		if json.Unmarshal([]byte(b.Links[i].Content), e) == nil {
 			b.Links[i].entry = e
@@ -68,7 +70,7 @@ func (b *block) decode() {
 // choose decodes the block and tells whether any of its entries fits.
 func (b *block) choose(fits func(*Entry) bool) bool {
 	b.decode()
-	for i := len(b.Links) - 1; i >= 0; i-- {
+	for i := len(b.held()) - 1; i >= 0; i-- {
 		// One that cannot be read is shown to nobody: who may see it? The verification of its chain finds it.
 		if l := &b.Links[i]; l.entry != nil && fits(l.entry) {
 			b.chosen = append(b.chosen, l)
@@ -81,7 +83,7 @@ func (b *block) choose(fits func(*Entry) bool) bool {
 // log goes on behind it, and the verifier tells.
 func (b *block) last() tip {
 	end := tip{known: true, position: b.First, stamp: stampOf(b.ID)}
-	if n := len(b.Links); n > 0 {
+	if n := len(b.held()); n > 0 {
 		end.position = b.position(n - 1)
 		end.hash, _ = hex.DecodeString(b.Links[n-1].Hash)
 	}
@@ -141,13 +143,15 @@ func openBlocks(ctx context.Context, db store.DB) (*store.Collection[block], err
 // keys has a key for each value that the entries have, once.
 func (b *block) keys(values func(*Entry) []string) []store.Key {
 	keys := make([]store.Key, 0, len(b.Links))
+	seen := make(map[string]bool, len(b.Links))
 	for _, l := range b.Links {
 		if l.entry == nil {
 			continue
 		}
 		for _, value := range values(l.entry) {
-			if k := (store.Key{Match: value}); value != "" && !slices.Contains(keys, k) {
-				keys = append(keys, k)
+			if value != "" && !seen[value] {
+				seen[value] = true
+				keys = append(keys, store.Key{Match: value})
 			}
 		}
 	}
@@ -181,5 +185,9 @@ func endOf(ctx context.Context, blocks *store.Collection[block], number int) (ti
 	if len(page.Items) == 0 {
 		return tip{known: true, hash: chain.Genesis(number)}, nil
 	}
-	return page.Items[0].Value.last(), nil
+	b := &page.Items[0].Value
+	if place, err := strconv.ParseInt(page.Items[0].Order, 16, 64); err == nil {
+		b.First = place // the index is what refuses the next block, whatever somebody has written into this one
+	}
+	return b.last(), nil
 }

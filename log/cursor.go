@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// cursor is where a page of entries ended. It names a block only if that has an entry for the next page, so it tells its reader
-// nothing of entries that are not for them.
+// cursor is where a page of entries ended. Of entries that are not for its reader it tells no more than that some were passed
+// over, and when one of them was appended.
 type cursor struct {
 	// behind is a cursor of the store. What comes next is behind it.
 	behind string

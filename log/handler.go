@@ -25,16 +25,17 @@ type handler struct {
 const (
 	// pageBytes ends a page of entries early when they are large.
 	pageBytes = 1 << 20
-	// pageScan ends it when so many blocks were read for it.
-	pageScan = 5_000
+	// pageScan ends it when so many entries were read for it, blockScan a look for more of them after so many blocks.
+	pageScan  = 5_000
+	blockScan = 256
 	// readAhead is how many fitting blocks are read at once, and so the most that the next page has to read again.
 	readAhead = 16
 )
 
 // List finds entries that the caller may see, newest first: those of an entity in the order in which they were appended, turned
-// round, and all others as far as the clocks of replicas agree. Those that were appended together come chain by chain, so a few
-// moments can be out of order. A page can hold fewer entries than the limit, even none, and still have a next: when they are
-// large, or when many had to be passed over.
+// round, and all others in the order of the service's clock. Those that were appended together come chain by chain, so a few
+// moments can be out of order; after a clock that was ahead, it is as long as that was. A page can hold fewer entries than the
+// limit, even none, and still have a next: when they are large, or when many had to be passed over.
 func (h *handler) List(ctx context.Context, req *logpb.ListRequest, rsp *logpb.ListResponse) error {
 	if err := fault.InvalidFields(rule.Page(req.GetLimit())); err != nil {
 		return err
@@ -45,8 +46,8 @@ func (h *handler) List(ctx context.Context, req *logpb.ListRequest, rsp *logpb.L
 	}
 	caller, _ := auth.FromContext(ctx)
 	scanned, size, limit := 0, 0, rule.PageLimit(req.GetLimit())
-	list := store.List[block]{Descending: true, Where: func(b *block) bool {
-		scanned++
+	list := store.List[block]{Descending: true, Scan: blockScan, Where: func(b *block) bool {
+		scanned += len(b.held())
 		if at.block != "" && b.ID > at.block { // on an earlier page, or younger than the first
 			return false
 		}

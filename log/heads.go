@@ -205,5 +205,5 @@ func holds(ctx context.Context, blocks *store.Collection[block], number int, h c
 	}
 	b := &page.Items[0].Value
 	place := h.Position - b.First
-	return place >= 0 && place < int64(len(b.Links)) && b.Links[place].Hash == h.Hash, nil
+	return place >= 0 && place < int64(len(b.held())) && b.Links[place].Hash == h.Hash, nil
 }

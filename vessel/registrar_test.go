@@ -1,6 +1,7 @@
 package vessel
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -476,6 +477,38 @@ func TestAllocationsThatAreThereAreNotInTheWayOfOthers(t *testing.T) {
 	if left := w.ledger(t, v).Pending; len(left) != 0 {
 		t.Errorf("still pending: %v", left)
 	}
+}
+
+// What is decided already needs no word from the consignment service.
+func TestWithoutTheConsignmentServiceWhatACrashCutOffIsSettled(t *testing.T) {
+	w := newWorld(t)
+	v := w.sailing(t, 100, 1_000_000)
+	for _, id := range []string{"firm", "leaving", "open"} {
+		if err := w.book(t, v, id, oneTEU); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.registrar.firm(t.Context(), v, []string{"firm"}, w.ledger(t, v).Pending); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.releasing(t.Context(), v, "leaving"); err != nil {
+		t.Fatal(err)
+	}
+	away := errors.New("away")
+	w.settler.consignments = unreachable{away}
+	if err := w.settler.settle(t.Context()); !errors.Is(err, away) {
+		t.Errorf("got %v", err)
+	}
+	l := w.ledger(t, v)
+	if _, open := l.Pending["open"]; !open || len(l.Pending) != 1 || l.Legs[0].UsedQuarters != 2*oneTEU.Quarters {
+		t.Errorf("pending %v, %d quarters used", l.Pending, l.Legs[0].UsedQuarters)
+	}
+}
+
+type unreachable struct{ err error }
+
+func (u unreachable) Settle(context.Context, []string) ([]*consignmentpb.Outcome, error) {
+	return nil, u.err
 }
 
 func TestWhatAnotherReplicaSettledIsNotLookedAtAgain(t *testing.T) {

@@ -94,10 +94,14 @@ func (s *settler) ledger(ctx context.Context, voyage string, pending map[string]
 		}
 	}
 	confirmed, given, failure := s.ask(ctx, voyage, counted)
+	if failure != nil {
+		// Of those that a crash cut off, the allocations say which way they go.
+		struck = append(struck, counted...)
+	}
 	if err := s.rooms.firm(ctx, voyage, confirmed, pending); err != nil {
 		return errors.Join(failure, err)
 	}
-	over, leaving, err := s.struck(ctx, voyage, struck)
+	over, leaving, err := s.decided(ctx, voyage, struck, pending)
 	leaving = append(leaving, given...)
 	failure = errors.Join(failure, err, fanout.All(len(leaving), settlers, func(i int) error {
 		return s.rooms.releaseOn(ctx, voyage, leaving[i])
@@ -105,8 +109,8 @@ func (s *settler) ledger(ctx context.Context, voyage string, pending map[string]
 	return errors.Join(failure, s.rooms.books.forget(ctx, voyage, slices.Concat(over, confirmed, leaving)))
 }
 
-// struck tells of bookings that a ledger has taken out of its count whose release is over, and whose is not.
-func (s *settler) struck(ctx context.Context, voyage string, bookings []string) (over, leaving []string, err error) {
+// decided tells of pending bookings that have an allocation which of them the ledger may forget, and which are being released.
+func (s *settler) decided(ctx context.Context, voyage string, bookings []string, pending map[string]Hold) (over, leaving []string, err error) {
 	for some := range slices.Chunk(bookings, store.MaxBatch) {
 		ids := make([]string, len(some))
 		for i, booking := range some {
@@ -117,9 +121,10 @@ func (s *settler) struck(ctx context.Context, voyage string, bookings []string) 
 			return over, leaving, err
 		}
 		for i, booking := range some {
-			if found[ids[i]].Value.State == StateReleased {
+			switch state := found[ids[i]].Value.State; {
+			case state == StateFirm, state == StateReleased && pending[booking].Released:
 				over = append(over, booking)
-			} else {
+			case state == StateReleasing, state == StateReleased:
 				leaving = append(leaving, booking)
 			}
 		}

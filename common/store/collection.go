@@ -30,6 +30,8 @@ type Index[T any] struct {
 type Document[T any] struct {
 	Value   T
 	Version int64
+	// Order is that of the key under which Find found the document in an index, else empty.
+	Order string
 }
 
 // Collection is a set of documents of type T. It is safe for concurrent use.

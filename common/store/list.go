@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -15,8 +16,10 @@ type List[T any] struct {
 	Index, Match string
 	Descending   bool
 	From, Until  string
-	// Where drops documents that do not fit; nil keeps all. It sees about 5,000 documents a page at most.
+	// Where drops documents that do not fit; nil keeps all.
 	Where func(*T) bool
+	// Scan is about the most documents that Where sees for a page, 5,000 where it is 0.
+	Scan int
 	// Limit is the most that a page holds, 1 to 1,000.
 	Limit int
 	// Cursor continues where the page that gave it ended.
@@ -31,11 +34,11 @@ type Page[T any] struct {
 }
 
 const (
-	// maxScan bounds what one page may read, so that a filter that fits nothing stays cheap.
-	maxScan = 5_000
+	// defaultScan bounds what one page may read, so that a filter that fits nothing stays cheap.
+	defaultScan = 5_000
 	// maxPageBytes ends a page early: a list of large documents must neither fill the memory nor outgrow an RPC message.
 	maxPageBytes = 1 << 20
-	// step is how many documents are read at once.
+	// step is the most documents that are read at once.
 	step = 64
 )
 
@@ -53,11 +56,12 @@ func (c *Collection[T]) Find(ctx context.Context, l List[T]) (Page[T], error) {
 	}
 	query.After = after
 	last := after // where the page ends, if it has to
-	for scanned, size := 0, 0; ; {
-		// One more than fits tells whether there is a next page; with a filter, read ahead.
+	scan := cmp.Or(l.Scan, defaultScan)
+	for scanned, size, ahead := 0, 0, 2; ; ahead = min(2*ahead, step) {
+		// One more than fits tells whether there is a next page; with a filter, read ahead, the further the less fits.
 		query.Limit = min(l.Limit-len(page.Items)+1, step)
 		if l.Where != nil {
-			query.Limit = step
+			query.Limit = min(query.Limit*ahead, step)
 		}
 		found, err := c.table.Find(ctx, query)
 		if err != nil {
@@ -68,6 +72,7 @@ func (c *Collection[T]) Find(ctx context.Context, l List[T]) (Page[T], error) {
 			if err != nil {
 				return page, err
 			}
+			doc.Order = f.At.Order
 			if l.Where == nil || l.Where(&doc.Value) {
 				if len(page.Items) == l.Limit || size >= maxPageBytes {
 					// Not where the scan stands: a cursor tells its reader nothing of documents that Where kept from them.
@@ -84,7 +89,7 @@ func (c *Collection[T]) Find(ctx context.Context, l List[T]) (Page[T], error) {
 		if len(found) < query.Limit {
 			return page, nil
 		}
-		if scanned >= maxScan {
+		if scanned >= scan {
 			page.Next = l.encode(c.spec.Name, query.After)
 			return page, nil
 		}

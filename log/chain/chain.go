@@ -14,7 +14,8 @@
 // What the log itself cannot show: what was appended after the newest heads is chained but not yet held by them, so its end could
 // be cut off unnoticed. So could the newest heads together with everything that only they hold, as the log was once without
 // them. Against that there is the anchor: whoever keeps the newest heads outside the database, and gives them to the next
-// verification ([Verifier.Anchor]), sees that they are gone.
+// verification ([Verifier.Anchor]), sees that they are gone. Nor are entries verified that somebody has put into the database
+// beside the chains: lists may show them, but no chain has them.
 package chain
 
 import (

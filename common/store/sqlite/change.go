@@ -225,6 +225,9 @@ func (t *table) addEntries(s *session, id string, list []entry) error {
 			return err
 		}
 		if added == 0 {
+			if ix, _ := t.schema.Index(e.index); !ix.Unique { // nobody but this writer adds rows, and none twice
+				return fmt.Errorf("index %s has a row of document %s already", e.index, id)
+			}
 			if err := t.dropEntries(s, id, list[:i]); err != nil {
 				return err
 			}

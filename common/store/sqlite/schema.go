@@ -66,14 +66,22 @@ func (db *DB) Table(ctx context.Context, schema store.Schema) (store.Table, erro
 		return t, nil
 	}
 	t := newTable(db, schema)
-	if err := db.writer.do(ctx, &write{apply: t.create}); err != nil {
+	var unfit error // a mistake of the program, not a failure of the database
+	if err := db.writer.do(ctx, &write{apply: func(s *session) (err error) {
+		unfit, err = t.create(s)
+		return err
+	}}); err != nil {
 		return nil, err
+	}
+	if unfit != nil {
+		return nil, unfit
 	}
 	db.tables[schema.Name] = t
 	return t, nil
 }
 
-func (t *table) create(s *session) error {
+// create makes the tables that are missing. unfit says why those that are there cannot be used.
+func (t *table) create(s *session) (unfit, err error) {
 	statements := []string{fmt.Sprintf(createDocuments, t.schema.Name), fmt.Sprintf(createOutbox, t.schema.Name)}
 	for _, ix := range t.schema.Indexes {
 		key := anyKey
@@ -84,36 +92,36 @@ func (t *table) create(s *session) error {
 	}
 	for _, statement := range statements {
 		if _, err := s.exec(statement); err != nil {
-			return fmt.Errorf("create collection %s: %w", t.schema.Name, err)
+			return nil, fmt.Errorf("create collection %s: %w", t.schema.Name, err)
 		}
 	}
 	for _, ix := range t.schema.Indexes {
-		if err := t.checkForm(s, ix); err != nil {
-			return err
+		if unfit, err := t.checkForm(s, ix); unfit != nil || err != nil {
+			return unfit, err
 		}
 	}
 	var depth int64
 	if err := s.row(t.sql.countWaiting, nil, &depth, &t.sequence); err != nil {
-		return fmt.Errorf("count the waiting events of collection %s: %w", t.schema.Name, err)
+		return nil, fmt.Errorf("count the waiting events of collection %s: %w", t.schema.Name, err)
 	}
 	t.waitlist.found(int(depth), t.sequence)
-	return nil
+	return nil, nil
 }
 
 // checkForm refuses an index that became unique, or ceased to be, after its table was made.
-func (t *table) checkForm(s *session, ix store.IndexSchema) error {
+func (t *table) checkForm(s *session, ix store.IndexSchema) (unfit, err error) {
 	want, found := strings.Count(anyKey, ",")+1, 0
 	if ix.Unique {
 		want = strings.Count(uniqueKey, ",") + 1
 	}
 	name := t.schema.Name + "." + ix.Name
 	if err := s.row(`SELECT count(*) FROM pragma_table_info(?) WHERE pk > 0`, []any{"ix_" + name}, &found); err != nil {
-		return fmt.Errorf("look at index %s: %w", name, err)
+		return nil, fmt.Errorf("look at index %s: %w", name, err)
 	}
 	if found != want {
-		return fmt.Errorf("index %s was unique when it was made and is not any more, or the other way round: give it another name", name)
+		return fmt.Errorf("index %s was unique when it was made and is not any more, or the other way round: give it another name", name), nil
 	}
-	return nil
+	return nil, nil
 }
 
 // statements are the texts of a collection's statements, which are also what the prepared ones are found by.

@@ -272,6 +272,34 @@ var collectionTests = []test{
 			f.Fatalf("after %d looks, next is %q", looks, page.Next)
 		}
 	}},
+	{"a filter looks no further ahead than a small page or its bound needs", func(f *fixture) {
+		c := f.shipsOf("o", 1_000)
+		var looks int
+		list := store.List[ship]{Index: "owner", Match: "o", Limit: 1, Where: func(*ship) bool { looks++; return true }}
+		_, err := c.Find(f.ctx, list)
+		f.ok(err)
+		if looks > 5 {
+			f.Errorf("%d looks for a page of one", looks)
+		}
+		looks = 0
+		list.Scan, list.Where = 100, func(*ship) bool { looks++; return false }
+		page, err := c.Find(f.ctx, list)
+		f.ok(err)
+		if page.Next == "" || looks < 100 || looks > 200 {
+			f.Errorf("%d looks with a bound of 100, next %q", looks, page.Next)
+		}
+	}},
+	{"what an index finds comes with the order of its key", func(f *fixture) {
+		c := f.shipsOf("o", 3)
+		found, err := c.Find(f.ctx, store.List[ship]{Index: "owner", Match: "o", Limit: 10})
+		f.ok(err)
+		from := found.Items[1].Order
+		rest, err := c.Find(f.ctx, store.List[ship]{Index: "owner", Match: "o", From: from, Limit: 10})
+		f.ok(err)
+		if from == "" || len(rest.Items) != 2 || rest.Items[0].Order != from {
+			f.Errorf("from %q on there are %+v", from, rest.Items)
+		}
+	}},
 	{"a cursor of another query, or none at all, is refused", func(f *fixture) {
 		c := f.shipsOf("o", 10)
 		list := store.List[ship]{Index: "owner", Match: "o", Limit: 3}
