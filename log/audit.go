@@ -21,8 +21,8 @@ const (
 
 // Chain reads a chain behind a position. A page ends early when its entries are large; the chain ends with an empty page.
 //
-// Whoever walks the pages sees every link of every block that the index of chains has, whatever somebody has written into the
-// database: a page goes on beyond its limit while the index has blocks that begin within what it has shown.
+// Whoever walks the pages sees every entry that lists show of the blocks in the index of chains, whatever somebody has written
+// into the database: a page goes on beyond its limit while the index has blocks that begin within what it has shown.
 func (h *handler) Chain(ctx context.Context, req *logpb.ChainRequest, rsp *logpb.ChainResponse) error {
 	if err := fault.InvalidFields(checkChain(req)); err != nil {
 		return err

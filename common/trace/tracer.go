@@ -49,7 +49,7 @@ func New(cfg Config) (*Tracer, error) {
 
 // highID makes the first half of a trace id: the time since 1970 as seconds and their fraction, 32 bits each. So ids rise with
 // time, and an index by trace is written where it was written last: with chance in place of the fraction, every entry of the
-// log dirtied a page of its own, which was half of what a booking wrote. The second half, all chance, is more than the 56 bits
+// log dirtied a page of its own, which was a sixth of all that a booking wrote. The second half, all chance, is more than the 56 bits
 // that W3C Trace Context asks for (level 2, section 3.2.2.3).
 func highID() uint64 {
 	now := time.Now()

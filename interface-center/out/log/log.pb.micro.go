@@ -42,7 +42,8 @@ func NewLogServiceEndpoints() []*api.Endpoint {
 type LogService interface {
 	// List lists entries, newest first: the caller's own actions and those on entities of its own, all for an admin. Those of one
 	// entity come in the order in which they were appended, turned round; of others, some that were appended together can be a
-	// few moments out of order, and after a clock that was ahead for as long as that was. A page can hold fewer than the limit, even none, and still have a next. Errors: invalid.
+	// few moments out of order, and after a clock that was ahead for as long as that was. A page can hold fewer than the limit,
+	// even none, and still have a next. Errors: invalid.
 	List(ctx context.Context, in *ListRequest, opts ...client.CallOption) (*ListResponse, error)
 	// Chain reads one of the hash chains in the order of its positions, for an admin who verifies it. Errors: invalid.
 	Chain(ctx context.Context, in *ChainRequest, opts ...client.CallOption) (*ChainResponse, error)
@@ -97,7 +98,8 @@ func (c *logService) Heads(ctx context.Context, in *HeadsRequest, opts ...client
 type LogServiceHandler interface {
 	// List lists entries, newest first: the caller's own actions and those on entities of its own, all for an admin. Those of one
 	// entity come in the order in which they were appended, turned round; of others, some that were appended together can be a
-	// few moments out of order, and after a clock that was ahead for as long as that was. A page can hold fewer than the limit, even none, and still have a next. Errors: invalid.
+	// few moments out of order, and after a clock that was ahead for as long as that was. A page can hold fewer than the limit,
+	// even none, and still have a next. Errors: invalid.
 	List(context.Context, *ListRequest, *ListResponse) error
 	// Chain reads one of the hash chains in the order of its positions, for an admin who verifies it. Errors: invalid.
 	Chain(context.Context, *ChainRequest, *ChainResponse) error
